@@ -1,0 +1,195 @@
+//! Deadlines: a fixed table per pool, and an index over pools, so that nothing is scanned.
+//!
+//! The pool arms and disarms; the host keeps the index and fires one due deadline per timer input,
+//! in (time, pool, kind) order.
+
+use alloc::collections::BTreeSet;
+
+use serde::{Deserialize, Serialize};
+
+use crate::id::PoolUid;
+use crate::time::Time;
+
+/// What a deadline is for.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+#[repr(u8)]
+pub enum Due {
+    /// The drain's patience ends.
+    DrainDeadline,
+    /// A gate may open: the backoff ends, or the release is checked again.
+    GateOpens,
+    /// The engine had its time after TERM.
+    KillGrace,
+    /// The earliest lease expires.
+    LeaseExpiry,
+    /// The next probe is to be sent.
+    ProbeSend,
+    /// The oldest waiting lease ask has waited long enough.
+    QueueWait,
+    /// The cause of a hold is looked at again.
+    Recheck,
+    /// The restart count goes back to 0.
+    RestartCountReset,
+    /// The failure count goes back to 0.
+    Stable,
+    /// The engine had its time to become ready.
+    StartTimeout,
+    /// The engine had its time after KILL.
+    StuckWait,
+    /// An effect's answer is overdue: evidence.
+    EvidenceAnswer,
+    /// An effect's answer is overdue: the handoff file.
+    HandoffFileAnswer,
+    /// An effect's answer is overdue: the PID file.
+    PidFileAnswer,
+    /// An effect's answer is overdue: a probe.
+    ProbeAnswer,
+    /// An effect's answer is overdue: the release check.
+    ReleaseAnswer,
+    /// An effect's answer is overdue: the spawn.
+    SpawnAnswer,
+    /// An effect's answer is overdue: staging.
+    StageAnswer,
+}
+
+impl Due {
+    const ALL: [Self; 18] = [
+        Self::DrainDeadline,
+        Self::GateOpens,
+        Self::KillGrace,
+        Self::LeaseExpiry,
+        Self::ProbeSend,
+        Self::QueueWait,
+        Self::Recheck,
+        Self::RestartCountReset,
+        Self::Stable,
+        Self::StartTimeout,
+        Self::StuckWait,
+        Self::EvidenceAnswer,
+        Self::HandoffFileAnswer,
+        Self::PidFileAnswer,
+        Self::ProbeAnswer,
+        Self::ReleaseAnswer,
+        Self::SpawnAnswer,
+        Self::StageAnswer,
+    ];
+
+    /// A short phrase for people: `drain deadline`.
+    #[must_use]
+    pub const fn label(self) -> &'static str {
+        match self {
+            Self::DrainDeadline => "drain deadline",
+            Self::GateOpens => "next start attempt",
+            Self::KillGrace => "KILL",
+            Self::LeaseExpiry => "lease expiry",
+            Self::ProbeSend => "next probe",
+            Self::QueueWait => "queue wait ends",
+            Self::Recheck => "hold is looked at again",
+            Self::RestartCountReset => "restart count reset",
+            Self::Stable => "failure count reset",
+            Self::StartTimeout => "start time-out",
+            Self::StuckWait => "declared stuck",
+            Self::EvidenceAnswer => "evidence overdue",
+            Self::HandoffFileAnswer => "handoff file overdue",
+            Self::PidFileAnswer => "PID file overdue",
+            Self::ProbeAnswer => "probe overdue",
+            Self::ReleaseAnswer => "release check overdue",
+            Self::SpawnAnswer => "spawn overdue",
+            Self::StageAnswer => "staging overdue",
+        }
+    }
+}
+
+/// One pool's deadlines: at most one of each kind.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub(crate) struct Deadlines {
+    at: [Time; Due::ALL.len()],
+}
+
+impl Default for Deadlines {
+    fn default() -> Self {
+        Self { at: [Time::NEVER; Due::ALL.len()] }
+    }
+}
+
+impl Deadlines {
+    pub(crate) fn arm(&mut self, due: Due, at: Time) {
+        if let Some(slot) = self.at.get_mut(due as usize) {
+            *slot = at;
+        }
+    }
+
+    pub(crate) fn disarm(&mut self, due: Due) {
+        self.arm(due, Time::NEVER);
+    }
+
+    /// The instant a kind is armed for; `None` when it is not.
+    pub(crate) fn of(&self, due: Due) -> Option<Time> {
+        self.at.get(due as usize).copied().filter(|at| *at != Time::NEVER)
+    }
+
+    /// The earliest, in (time, kind) order.
+    pub(crate) fn earliest(&self) -> Option<(Time, Due)> {
+        let armed = Due::ALL.into_iter().filter_map(|due| self.of(due).map(|at| (at, due)));
+        armed.min()
+    }
+}
+
+/// The earliest deadline of every pool that has one.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub(crate) struct DeadlineIndex {
+    by_time: BTreeSet<(Time, PoolUid)>,
+}
+
+impl DeadlineIndex {
+    /// Moves a pool from the instant it was filed under to the one it has now.
+    pub(crate) fn refile(&mut self, pool: PoolUid, before: Option<Time>, after: Option<Time>) {
+        if before == after {
+            return;
+        }
+        if let Some(at) = before {
+            self.by_time.remove(&(at, pool));
+        }
+        if let Some(at) = after {
+            self.by_time.insert((at, pool));
+        }
+    }
+
+    pub(crate) fn earliest(&self) -> Option<(Time, PoolUid)> {
+        self.by_time.first().copied()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_table_has_a_place_for_every_kind() {
+        for (place, due) in Due::ALL.into_iter().enumerate() {
+            assert_eq!(due as usize, place);
+        }
+    }
+
+    #[test]
+    fn equal_instants_come_in_kind_order() {
+        let mut deadlines = Deadlines::default();
+        assert_eq!(deadlines.earliest(), None);
+        deadlines.arm(Due::StartTimeout, Time::from_nanos(5));
+        deadlines.arm(Due::DrainDeadline, Time::from_nanos(5));
+        assert_eq!(deadlines.earliest(), Some((Time::from_nanos(5), Due::DrainDeadline)));
+        deadlines.disarm(Due::DrainDeadline);
+        assert_eq!(deadlines.earliest(), Some((Time::from_nanos(5), Due::StartTimeout)));
+    }
+
+    #[test]
+    fn the_index_follows_a_pool() {
+        let (pool, at) = (PoolUid(1), Time::from_nanos(9));
+        let mut index = DeadlineIndex::default();
+        index.refile(pool, None, Some(at));
+        assert_eq!(index.earliest(), Some((at, pool)));
+        index.refile(pool, Some(at), None);
+        assert_eq!(index.earliest(), None);
+    }
+}

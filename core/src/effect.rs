@@ -1,0 +1,128 @@
+//! What the host asks of the world. The driver hands each effect to its executor, in order.
+//!
+//! An effect with an id gets exactly one [`Input::Completed`](crate::Input::Completed). A signal has none: its result is
+//! the exit, and the stop ladder's deadlines cover its absence.
+
+use alloc::boxed::Box;
+use core::time::Duration;
+
+use serde::{Deserialize, Serialize};
+
+use crate::answer::Answer;
+use crate::id::{CommandId, EffectId, EngineRef, PoolUid};
+use crate::spec::SpecHash;
+
+/// One thing to be done.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub enum Effect {
+    /// Are the ports and devices of this spec free?
+    CheckRelease {
+        /// Completed by `Released`.
+        id: EffectId,
+        /// Whose ports and devices.
+        spec: SpecHash,
+    },
+    /// Find out about an end: follow the log to its end, read the OOM counter. Answer with what is
+    /// known when `within` has passed.
+    CollectEvidence {
+        /// Completed by `Evidence`.
+        id: EffectId,
+        /// Which engine ended.
+        engine: EngineRef,
+        /// Longest time to spend.
+        within: Duration,
+    },
+    /// End the supervisor: nothing of it is left to do.
+    Exit,
+    /// Ask the engine's health endpoint.
+    Probe {
+        /// Completed by `Probed`.
+        id: EffectId,
+        /// Which engine.
+        engine: EngineRef,
+        /// What it is part of.
+        kind: ProbeKind,
+        /// Longest time to wait for the answer.
+        timeout: Duration,
+    },
+    /// Remove a file; done also when it was not there.
+    RemoveFile {
+        /// Completed by `FileDone`.
+        id: EffectId,
+        /// Whose file.
+        engine: EngineRef,
+        /// Which file.
+        file: FileKind,
+    },
+    /// Answer a command.
+    Reply {
+        /// The command.
+        command: CommandId,
+        /// The answer.
+        answer: Box<Answer>,
+    },
+    /// Signal an engine.
+    Signal {
+        /// Which engine.
+        engine: EngineRef,
+        /// How hard.
+        signal: Signal,
+    },
+    /// Make an engine process.
+    Spawn {
+        /// Completed by `Spawned`.
+        id: EffectId,
+        /// The incarnation it becomes.
+        engine: EngineRef,
+        /// What to execute.
+        spec: SpecHash,
+    },
+    /// Make the model present and verified.
+    Stage {
+        /// Completed by `Staged`.
+        id: EffectId,
+        /// The pool it is for.
+        pool: PoolUid,
+        /// Whose model.
+        spec: SpecHash,
+    },
+    /// Write a file, atomically.
+    WriteFile {
+        /// Completed by `FileDone`.
+        id: EffectId,
+        /// Whose file.
+        engine: EngineRef,
+        /// Which file.
+        file: FileKind,
+    },
+}
+
+/// How hard an engine is signalled.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Signal {
+    /// TERM (followed by CONT) to the process group.
+    Graceful,
+    /// KILL to the whole tree.
+    KillTree,
+}
+
+/// What a probe is part of.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum ProbeKind {
+    /// After Ready: is it still healthy?
+    Liveness,
+    /// Before Ready: is it healthy yet?
+    Readiness,
+}
+
+/// The files that tell others about an engine.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum FileKind {
+    /// Where routers find a ready engine.
+    Handoff,
+    /// The engine's pid; from before the first probe until the engine is gone.
+    Pid,
+}

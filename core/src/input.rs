@@ -1,0 +1,226 @@
+//! Everything that can happen to a host: commands of people and routers, completions of effects,
+//! news of the world, and the timer.
+//!
+//! The driver feeds these; nothing else changes the host's state.
+
+use alloc::boxed::Box;
+use core::time::Duration;
+
+use serde::{Deserialize, Serialize};
+
+use crate::id::{CommandId, Correlation, EffectId, EngineRef, Holder, LeaseId, PoolUid};
+use crate::spec::PoolSpec;
+use crate::verdict::{EvidenceReport, ExitStatus};
+
+/// One thing that happened.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub enum Input {
+    /// A command about one pool.
+    Command {
+        /// Answered with exactly one reply.
+        command: CommandId,
+        /// Follows the command through logs and events.
+        correlation: Correlation,
+        /// The pool it is about.
+        pool: PoolUid,
+        /// What is asked.
+        verb: Verb,
+    },
+    /// An effect came to its end.
+    Completed {
+        /// Which effect.
+        effect: EffectId,
+        /// How it ended.
+        result: Completion,
+    },
+    /// An engine process ended and its status was taken.
+    Exited {
+        /// Which engine.
+        engine: EngineRef,
+        /// How it ended.
+        status: ExitStatus,
+    },
+    /// Someone asks for a lease.
+    LeaseAsk {
+        /// Answered with exactly one reply, perhaps after a wait in the queue.
+        command: CommandId,
+        /// Follows the ask through logs and events.
+        correlation: Correlation,
+        /// The pool that is to do the work.
+        pool: PoolUid,
+        /// Who asks.
+        holder: Holder,
+        /// Which queue it waits in.
+        priority: Priority,
+        /// Life of the lease; `None`: the pool's default; zero: until the incarnation ends.
+        ttl: Option<Duration>,
+    },
+    /// The work of a lease is done.
+    LeaseEnd {
+        /// Answered with exactly one reply.
+        command: CommandId,
+        /// Which lease.
+        lease: LeaseId,
+    },
+    /// A lease is to live longer.
+    LeaseRenew {
+        /// Answered with exactly one reply.
+        command: CommandId,
+        /// Which lease.
+        lease: LeaseId,
+        /// Counted from now; `None`: the pool's default.
+        ttl: Option<Duration>,
+    },
+    /// The caller of a waiting lease ask went away; the ask is answered `withdrawn`, which nobody reads.
+    LeaseWithdraw {
+        /// The pool it asked.
+        pool: PoolUid,
+        /// The ask's own command id.
+        ask: CommandId,
+    },
+    /// A pool is to be known to the host.
+    Register {
+        /// Answered with exactly one reply.
+        command: CommandId,
+        /// Follows the command through logs and events.
+        correlation: Correlation,
+        /// What it is.
+        spec: Box<PoolSpec>,
+    },
+    /// Everything is to be drained and stopped, and the supervisor to exit. A second one cuts all
+    /// leases and kills what is left.
+    Shutdown {
+        /// Follows the shutdown through logs and events.
+        correlation: Correlation,
+    },
+    /// The deadline of [`poll_timeout`](crate::Host::poll_timeout) was reached. Fires exactly one
+    /// due deadline; harmless when none is due.
+    Timer,
+}
+
+/// What a command asks of a pool.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub enum Verb {
+    /// Drain and forget the pool.
+    Deregister,
+    /// Take no new work, wait for what is in flight, stop.
+    Drain {
+        /// Longest wait; `None`: the pool's default.
+        deadline: Option<Duration>,
+    },
+    /// Start, and answer when Ready.
+    Preload,
+    /// Drain (giving up at the deadline), then start afresh.
+    Restart,
+    /// Cut what is in flight and stop now.
+    Stop,
+    /// Give up a drain that has not yet signalled the engine.
+    Undrain,
+}
+
+/// Which queue a lease ask waits in.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Priority {
+    /// Served by every eighth grant, and when nobody interactive waits.
+    Batch,
+    /// Served first.
+    #[default]
+    Interactive,
+}
+
+/// How an effect ended.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub enum Completion {
+    /// What was found out about an end.
+    Evidence(Box<EvidenceReport>),
+    /// A PID or handoff file was written or removed.
+    FileDone(Result<(), FileError>),
+    /// A probe was answered, or not.
+    Probed(ProbeAnswer),
+    /// Whether ports and devices are free for the next engine.
+    Released(ReleaseAnswer),
+    /// The engine process exists, or could not be made.
+    Spawned(Result<Spawned, SpawnError>),
+    /// The model is present and verified, or not.
+    Staged(Result<(), StageError>),
+}
+
+/// A process that was made.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Spawned {
+    /// Shown to people; never used to address the process.
+    pub pid: u32,
+}
+
+/// What a probe found.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
+pub enum ProbeAnswer {
+    /// The endpoint answered as a healthy engine must, and its listener belongs to the engine.
+    Healthy,
+    /// The engine says that it is not ready yet (such as 503 while it loads).
+    Loading,
+    /// Nothing listens on the port.
+    Refused,
+    /// A healthy answer, but from a process that is not this engine.
+    Stranger,
+    /// No answer in time.
+    TimedOut,
+    /// An answer that is neither healthy nor loading.
+    Unhealthy {
+        /// The HTTP status, or 0 when the answer was not HTTP.
+        status: u16,
+    },
+}
+
+/// Whether what the last engine used is free again.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
+pub enum ReleaseAnswer {
+    /// Ports and devices are free.
+    Free,
+    /// Something of ours still holds them.
+    Held,
+    /// A process that is not ours listens on the port.
+    PortStranger {
+        /// The port.
+        port: u16,
+        /// The process that listens, where it may be seen.
+        pid: Option<u32>,
+    },
+}
+
+/// Why a process could not be made.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum SpawnError {
+    /// The program or its directory may not be used (EACCES, EPERM).
+    Denied,
+    /// Anything else: the operating system's error number.
+    Io(i32),
+    /// The program is not there (ENOENT, ENOTDIR), or is not a program (ENOEXEC).
+    NotFound,
+    /// No memory, process slot or descriptor (ENOMEM, EAGAIN, EMFILE).
+    NoResources,
+    /// No answer within the core's own deadline.
+    TimedOut,
+}
+
+/// Why a model is not staged.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum StageError {
+    /// The file is not there or may not be read.
+    Missing,
+    /// No progress within the core's own deadline.
+    Stalled,
+}
+
+/// Why a file could not be written or removed.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum FileError {
+    /// The operating system's error number.
+    Io(i32),
+    /// No answer within the core's own deadline.
+    TimedOut,
+}

@@ -1,0 +1,102 @@
+//! Liveness of a ready engine: how many probes failed in a row, and which of them count.
+//!
+//! A time-out does not count while work progressed since the last probe: a busy engine may be slow
+//! to answer. That patience has an end of its own.
+
+use serde::{Deserialize, Serialize};
+
+use crate::input::ProbeAnswer;
+use crate::spec::LivenessPolicy;
+use crate::time::Time;
+
+/// What the last probes said.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub(crate) struct Liveness {
+    misses: u32,
+    last_healthy: Time,
+    /// The lease book's progress at the last answer.
+    progress_seen: u64,
+}
+
+/// What one answer means.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Pulse {
+    /// Healthy.
+    Beat,
+    /// A failure; `counted` or excused.
+    Missed { misses: u32, counted: bool },
+    /// Too many failures in a row.
+    Dead { misses: u32 },
+}
+
+impl Liveness {
+    pub(crate) const fn begin(now: Time, progress: u64) -> Self {
+        Self { misses: 0, last_healthy: now, progress_seen: progress }
+    }
+
+    pub(crate) fn answer(
+        self,
+        now: Time,
+        answer: ProbeAnswer,
+        progress: u64,
+        policy: &LivenessPolicy,
+    ) -> (Self, Pulse) {
+        let progressed = progress != self.progress_seen;
+        let patient = now.since(self.last_healthy) < policy.progress_grace;
+        let seen = Self { progress_seen: progress, ..self };
+        match answer {
+            ProbeAnswer::Healthy => (Self::begin(now, progress), Pulse::Beat),
+            ProbeAnswer::TimedOut if progressed && patient => {
+                (seen, Pulse::Missed { misses: self.misses, counted: false })
+            }
+            ProbeAnswer::TimedOut
+            | ProbeAnswer::Loading
+            | ProbeAnswer::Refused
+            | ProbeAnswer::Stranger
+            | ProbeAnswer::Unhealthy { .. } => {
+                let misses = self.misses.saturating_add(1);
+                let dead = policy.failures > 0 && misses >= policy.failures;
+                let pulse =
+                    if dead { Pulse::Dead { misses } } else { Pulse::Missed { misses, counted: true } };
+                (Self { misses, ..seen }, pulse)
+            }
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use core::time::Duration;
+
+    const SECOND: Duration = Duration::from_secs(1);
+
+    fn timed_out(pulse: Liveness, at: u64, progress: u64) -> (Liveness, Pulse) {
+        let now = Time::ZERO + SECOND * u32::try_from(at).unwrap_or(u32::MAX);
+        pulse.answer(now, ProbeAnswer::TimedOut, progress, &LivenessPolicy::default())
+    }
+
+    #[test]
+    fn three_failures_in_a_row_are_dead_and_one_success_forgives() {
+        let policy = LivenessPolicy::default();
+        let start = Liveness::begin(Time::ZERO, 0);
+        let (one, _) = start.answer(Time::ZERO, ProbeAnswer::Refused, 0, &policy);
+        let (two, pulse) = one.answer(Time::ZERO, ProbeAnswer::TimedOut, 0, &policy);
+        assert_eq!(pulse, Pulse::Missed { misses: 2, counted: true });
+        let (_, pulse) = two.answer(Time::ZERO, ProbeAnswer::Unhealthy { status: 500 }, 0, &policy);
+        assert_eq!(pulse, Pulse::Dead { misses: 3 });
+        let (forgiven, pulse) = two.answer(Time::ZERO, ProbeAnswer::Healthy, 0, &policy);
+        assert_eq!((forgiven, pulse), (start, Pulse::Beat));
+    }
+
+    #[test]
+    fn a_time_out_is_excused_while_work_moves_but_not_for_ever() {
+        let start = Liveness::begin(Time::ZERO, 0);
+        let (busy, pulse) = timed_out(start, 5, 1);
+        assert_eq!(pulse, Pulse::Missed { misses: 0, counted: false });
+        let (_, pulse) = timed_out(busy, 10, 1);
+        assert_eq!(pulse, Pulse::Missed { misses: 1, counted: true }, "nothing moved since");
+        let (_, pulse) = timed_out(busy, 120, 2);
+        assert_eq!(pulse, Pulse::Missed { misses: 1, counted: true }, "patience has an end");
+    }
+}

@@ -1,0 +1,320 @@
+//! Why an engine ended: evidence, one observed fact each, adds up to a verdict.
+//!
+//! The pool calls [`judge`] once per incarnation, when the evidence is in. First match in time is
+//! the cause; later lines are consequences.
+
+use alloc::vec::Vec;
+use core::fmt;
+
+use serde::{Deserialize, Serialize};
+
+use crate::input::{SpawnError, StageError};
+
+/// How a process ended, as its parent was told.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum ExitStatus {
+    /// It exited with this code.
+    Code(i32),
+    /// A signal ended it.
+    Signal(i32),
+    /// It is gone and nobody could say how.
+    Unknown,
+}
+
+/// What an executor found out about an end.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct EvidenceReport {
+    /// Classified log lines in order of time; the first [`Self::MOST_LINES`] only.
+    pub log: Vec<LogEvidence>,
+    /// Whether the engine's own out-of-memory counter rose; `None` when it has none.
+    pub oom_kill: Option<bool>,
+}
+
+impl EvidenceReport {
+    /// More classified lines add nothing: the first decides.
+    pub const MOST_LINES: usize = 16;
+}
+
+/// A classified log line; the text stays in the log file.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
+pub struct LogEvidence {
+    /// What the line says.
+    pub class: LogClass,
+    /// Byte offset of the line in the incarnation's log file.
+    pub offset: u64,
+}
+
+/// What a log line says, whatever the engine's wording.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum LogClass {
+    /// The port was taken.
+    AddressInUse,
+    /// A CUDA error other than out of memory: the context is lost.
+    CudaError,
+    /// Driver and library do not match, or the driver is too old.
+    DriverMismatch,
+    /// The GPU has no memory left.
+    GpuOutOfMemory,
+    /// The model could not be loaded.
+    ModelLoad,
+    /// No GPU could be found.
+    NoDevice,
+    /// A worker or rank of the engine died.
+    WorkerDied,
+}
+
+/// One observed fact about an end.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Evidence {
+    /// How the process ended.
+    Exit(ExitStatus),
+    /// A classified log line.
+    Log(LogEvidence),
+    /// The out-of-memory counter rose.
+    OomKill,
+    /// We signalled it, for the cause given.
+    OwnSignal(StopCause),
+    /// No process was made.
+    Spawn(SpawnError),
+    /// The model was not staged.
+    Stage(StageError),
+}
+
+/// Why we ended an engine ourselves.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum StopCause {
+    /// An operation asked for it.
+    Asked,
+    /// The port answers for a process that is not this engine.
+    PortStranger,
+    /// It did not become ready in time.
+    StartTimeout,
+    /// Liveness probes failed.
+    Unhealthy,
+}
+
+/// The class the evidence adds up to.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum CrashClass {
+    /// It ended because an operation asked.
+    Asked,
+    /// It ended by itself with exit code 0, after Ready.
+    Clean,
+    /// It cannot start as configured; trying again would not help.
+    Config,
+    /// A CUDA error, with the Xid where one was reported.
+    Cuda(Option<u32>),
+    /// It exited with this code.
+    Exit(i32),
+    /// The host's fault; not charged to the pool.
+    HostProblem(HostProblem),
+    /// Memory ran out.
+    OutOfMemory(Memory),
+    /// A signal of unknown origin ended it.
+    Signal(i32),
+    /// No process could be made.
+    SpawnFailed(SpawnError),
+    /// The model could not be made present.
+    StageFailed(StageError),
+    /// It did not become ready in time.
+    StartTimeout,
+    /// Liveness probes failed.
+    Unhealthy,
+    /// It is gone and nobody could say how.
+    Unknown,
+}
+
+/// Whose memory ran out.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Memory {
+    /// The GPU's.
+    Gpu,
+    /// The host's, or the cgroup's.
+    Host,
+}
+
+/// What is wrong with the host.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum HostProblem {
+    /// Driver and library do not match.
+    DriverMismatch,
+    /// No GPU could be found.
+    NoDevice,
+    /// A process that is not ours has the port.
+    PortStranger,
+}
+
+/// A class with the evidence it rests on.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Verdict {
+    /// What it adds up to.
+    pub class: CrashClass,
+    /// In order of time where that is known.
+    pub evidence: Vec<Evidence>,
+}
+
+impl CrashClass {
+    /// Whether it counts against the pool's failures.
+    #[must_use]
+    pub const fn is_charged(self) -> bool {
+        match self {
+            Self::Asked | Self::Clean | Self::HostProblem(_) => false,
+            Self::Config
+            | Self::Cuda(_)
+            | Self::Exit(_)
+            | Self::OutOfMemory(_)
+            | Self::Signal(_)
+            | Self::SpawnFailed(_)
+            | Self::StageFailed(_)
+            | Self::StartTimeout
+            | Self::Unhealthy
+            | Self::Unknown => true,
+        }
+    }
+
+    /// A short stable word for labels and logs: `exit`, `signal`, `cuda` …
+    #[must_use]
+    pub const fn label(self) -> &'static str {
+        match self {
+            Self::Asked => "asked",
+            Self::Clean => "clean",
+            Self::Config => "config",
+            Self::Cuda(_) => "cuda",
+            Self::Exit(_) => "exit",
+            Self::HostProblem(_) => "host_problem",
+            Self::OutOfMemory(_) => "out_of_memory",
+            Self::Signal(_) => "signal",
+            Self::SpawnFailed(_) => "spawn_failed",
+            Self::StageFailed(_) => "stage_failed",
+            Self::StartTimeout => "start_timeout",
+            Self::Unhealthy => "unhealthy",
+            Self::Unknown => "unknown",
+        }
+    }
+}
+
+impl fmt::Display for CrashClass {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Cuda(Some(xid)) => write!(f, "cuda (Xid {xid})"),
+            Self::Exit(code) => write!(f, "exit code {code}"),
+            Self::HostProblem(HostProblem::DriverMismatch) => {
+                f.write_str("host problem: driver and library do not match")
+            }
+            Self::HostProblem(HostProblem::NoDevice) => f.write_str("host problem: no GPU found"),
+            Self::HostProblem(HostProblem::PortStranger) => {
+                f.write_str("host problem: another process has the port")
+            }
+            Self::OutOfMemory(Memory::Gpu) => f.write_str("out of memory (gpu)"),
+            Self::OutOfMemory(Memory::Host) => f.write_str("out of memory (host)"),
+            Self::Signal(number) => match signal_name(*number) {
+                Some(name) => write!(f, "signal {name}"),
+                None => write!(f, "signal {number}"),
+            },
+            Self::SpawnFailed(SpawnError::Denied) => f.write_str("spawn failed: permission denied"),
+            Self::SpawnFailed(SpawnError::Io(errno)) => write!(f, "spawn failed: error {errno}"),
+            Self::SpawnFailed(SpawnError::NotFound) => f.write_str("spawn failed: program not found"),
+            Self::SpawnFailed(SpawnError::NoResources) => {
+                f.write_str("spawn failed: no memory, process slot or descriptor")
+            }
+            Self::SpawnFailed(SpawnError::TimedOut) => f.write_str("spawn failed: no answer in time"),
+            Self::StageFailed(StageError::Missing) => f.write_str("model file missing or unreadable"),
+            Self::StageFailed(StageError::Stalled) => f.write_str("staging made no progress"),
+            Self::StartTimeout => f.write_str("start timed out"),
+            Self::Asked | Self::Clean | Self::Config | Self::Cuda(None) | Self::Unhealthy | Self::Unknown => {
+                f.write_str(self.label())
+            }
+        }
+    }
+}
+
+/// `SIGSEGV` and its like by number, as on Linux (x86-64, aarch64).
+#[must_use]
+pub const fn signal_name(number: i32) -> Option<&'static str> {
+    Some(match number {
+        1 => "SIGHUP",
+        2 => "SIGINT",
+        3 => "SIGQUIT",
+        4 => "SIGILL",
+        5 => "SIGTRAP",
+        6 => "SIGABRT",
+        7 => "SIGBUS",
+        8 => "SIGFPE",
+        9 => "SIGKILL",
+        10 => "SIGUSR1",
+        11 => "SIGSEGV",
+        12 => "SIGUSR2",
+        13 => "SIGPIPE",
+        14 => "SIGALRM",
+        15 => "SIGTERM",
+        24 => "SIGXCPU",
+        25 => "SIGXFSZ",
+        31 => "SIGSYS",
+        _ => return None,
+    })
+}
+
+/// What is known of one ended incarnation.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct End<'a> {
+    /// Our own signal came first.
+    pub(crate) stopped_for: Option<StopCause>,
+    /// It had been Ready.
+    pub(crate) was_ready: bool,
+    pub(crate) status: ExitStatus,
+    pub(crate) report: &'a EvidenceReport,
+}
+
+/// Adds the evidence up. Total: every end has a class.
+pub(crate) fn judge(end: End<'_>) -> Verdict {
+    let mut evidence = Vec::new();
+    evidence.extend(end.stopped_for.map(Evidence::OwnSignal));
+    evidence.extend(end.report.log.iter().copied().map(Evidence::Log));
+    if end.report.oom_kill == Some(true) {
+        evidence.push(Evidence::OomKill);
+    }
+    evidence.push(Evidence::Exit(end.status));
+    Verdict { class: class_of(end), evidence }
+}
+
+fn class_of(end: End<'_>) -> CrashClass {
+    if end.stopped_for == Some(StopCause::Asked) {
+        return CrashClass::Asked;
+    }
+    if end.report.oom_kill == Some(true) {
+        return CrashClass::OutOfMemory(Memory::Host);
+    }
+    if let Some(class) = end.report.log.iter().find_map(|line| class_of_line(line.class)) {
+        return class;
+    }
+    match (end.stopped_for, end.status) {
+        (Some(StopCause::Asked), _) => CrashClass::Asked,
+        (Some(StopCause::PortStranger), _) => CrashClass::HostProblem(HostProblem::PortStranger),
+        (Some(StopCause::StartTimeout), _) => CrashClass::StartTimeout,
+        (Some(StopCause::Unhealthy), _) => CrashClass::Unhealthy,
+        (None, ExitStatus::Code(0)) if end.was_ready => CrashClass::Clean,
+        (None, ExitStatus::Code(2 | 126 | 127)) if !end.was_ready => CrashClass::Config,
+        (None, ExitStatus::Code(code)) => CrashClass::Exit(code),
+        (None, ExitStatus::Signal(number)) => CrashClass::Signal(number),
+        (None, ExitStatus::Unknown) => CrashClass::Unknown,
+    }
+}
+
+/// Lines that name a cause; a dead worker or a failed load is a consequence of something else.
+const fn class_of_line(class: LogClass) -> Option<CrashClass> {
+    match class {
+        LogClass::AddressInUse => Some(CrashClass::HostProblem(HostProblem::PortStranger)),
+        LogClass::CudaError => Some(CrashClass::Cuda(None)),
+        LogClass::DriverMismatch => Some(CrashClass::HostProblem(HostProblem::DriverMismatch)),
+        LogClass::GpuOutOfMemory => Some(CrashClass::OutOfMemory(Memory::Gpu)),
+        LogClass::NoDevice => Some(CrashClass::HostProblem(HostProblem::NoDevice)),
+        LogClass::ModelLoad | LogClass::WorkerDied => None,
+    }
+}

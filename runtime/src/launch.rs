@@ -1,0 +1,92 @@
+//! How one spec is executed: what the core only knows as a [`SpecHash`]. Made by `config`, read by
+//! the executors; nothing here decides.
+
+use std::collections::BTreeMap;
+use std::fmt;
+use std::path::PathBuf;
+use std::sync::{Arc, Mutex, PoisonError};
+
+use pool_manager_core::{CatalogEntry, PoolName, SpecHash};
+
+/// Everything an executor needs to start, probe and describe an engine.
+#[derive(Clone, PartialEq, Eq)]
+pub struct Launch {
+    /// The pool it belongs to; names log directory, PID file and handoff file.
+    pub pool: PoolName,
+    /// Program (an absolute path) and arguments, all placeholders filled in. Holds no secret.
+    pub argv: Vec<String>,
+    /// Environment added to the daemon's own; values may be secrets and are never shown.
+    pub env: Vec<(String, String)>,
+    /// Where it runs; `None`: the daemon's working directory.
+    pub working_dir: Option<PathBuf>,
+    /// A file that must be there and readable before a spawn makes sense; `None`: the model is not a path.
+    pub model_path: Option<PathBuf>,
+    /// Asked until the engine is ready.
+    pub readiness: Endpoint,
+    /// Asked while it is.
+    pub liveness: Endpoint,
+    /// Where clients reach it; `None`: it has no port.
+    pub url: Option<String>,
+    /// What the handoff file and the registry say it is.
+    pub catalog: CatalogEntry,
+    /// GPUs it may touch, as configured.
+    pub device_mask: Vec<String>,
+    /// Leases it may serve at once.
+    pub slots: u32,
+    /// Whether a crash may write a core dump.
+    pub core_dumps: bool,
+}
+
+impl fmt::Debug for Launch {
+    /// Names of environment variables only: values may be secrets.
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let env: Vec<&str> = self.env.iter().map(|(name, _)| name.as_str()).collect();
+        f.debug_struct("Launch")
+            .field("pool", &self.pool)
+            .field("argv", &self.argv)
+            .field("env", &env)
+            .field("model_path", &self.model_path)
+            .field("url", &self.url)
+            .finish_non_exhaustive()
+    }
+}
+
+/// What is asked to know an engine's health.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Endpoint {
+    /// Nothing: healthy as long as the process exists.
+    None,
+    /// A TCP connection to 127.0.0.1.
+    Tcp {
+        /// The port.
+        port: u16,
+    },
+    /// `GET` on 127.0.0.1; healthy is 200, loading is 503, everything else is unhealthy.
+    Http {
+        /// The port.
+        port: u16,
+        /// Path and query, beginning with `/`.
+        path: String,
+    },
+}
+
+/// The launches known to this daemon, by hash. Entries are only ever added: an engine that runs may
+/// be asked about until it is gone.
+#[derive(Clone, Debug, Default)]
+pub struct Launches {
+    by_hash: Arc<Mutex<BTreeMap<SpecHash, Arc<Launch>>>>,
+}
+
+impl Launches {
+    /// Makes a launch known.
+    pub fn insert(&self, hash: SpecHash, launch: Launch) {
+        let mut by_hash = self.by_hash.lock().unwrap_or_else(PoisonError::into_inner);
+        by_hash.insert(hash, Arc::new(launch));
+    }
+
+    /// The launch of a spec the core was given; `None` is a bug of the caller.
+    #[must_use]
+    pub fn get(&self, hash: SpecHash) -> Option<Arc<Launch>> {
+        self.by_hash.lock().unwrap_or_else(PoisonError::into_inner).get(&hash).cloned()
+    }
+}

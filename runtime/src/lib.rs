@@ -1,0 +1,10 @@
+//! The real world around the core: processes, HTTP, files, config. See the modules.
+
+pub mod config;
+pub mod control;
+pub mod demo;
+pub mod driver;
+pub mod executor;
+pub mod launch;
+pub mod linux;
+pub mod telemetry;
