@@ -1,7 +1,6 @@
 //! What a command is answered: granted, accepted, or refused with a type and what is known about
 //! when to try again.
 
-use alloc::boxed::Box;
 use core::time::Duration;
 
 use serde::{Deserialize, Serialize};
@@ -102,10 +101,4 @@ pub enum Refusal {
     UnknownLease,
     /// No such pool.
     UnknownPool,
-}
-
-impl Answer {
-    pub(crate) fn refused(refusal: Refusal) -> Box<Self> {
-        Box::new(Self::Refused(refusal))
-    }
 }

@@ -1,5 +1,5 @@
-//! Drain: waiting for the work in flight, up to a deadline. It ends emptied, at the deadline, or
-//! with the engine; its owner decides the rest.
+//! Drain: waiting for the work in flight, up to a deadline. It ends emptied or at the deadline, unless
+//! the engine ends under it; its owner decides the rest.
 
 use core::time::Duration;
 
@@ -14,12 +14,11 @@ pub(crate) struct Drain {
     deadline: Time,
 }
 
-/// How a drain ended.
+/// How a drain ended by itself.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum DrainEnd {
     Deadline,
     Emptied,
-    EngineExited,
 }
 
 impl Drain {
@@ -50,5 +49,27 @@ impl Drain {
 
     pub(crate) const fn started(self) -> Time {
         self.started
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const SECOND: Duration = Duration::from_secs(1);
+
+    #[test]
+    fn a_lease_that_ends_in_the_deadlines_own_instant_ended_in_time() {
+        let drain = Drain::begin(Time::ZERO, SECOND);
+        assert_eq!(drain.end(Time::ZERO + SECOND, 0), Some(DrainEnd::Emptied));
+        assert_eq!(drain.end(Time::ZERO + SECOND, 1), Some(DrainEnd::Deadline));
+        assert_eq!(drain.end(Time::ZERO, 1), None);
+    }
+
+    #[test]
+    fn the_earlier_deadline_wins() {
+        let drain = Drain::begin(Time::ZERO, SECOND * 5);
+        assert_eq!(drain.join(Time::ZERO, SECOND).deadline(), Time::ZERO + SECOND);
+        assert_eq!(drain.join(Time::ZERO, SECOND * 60).deadline(), Time::ZERO + SECOND * 5);
     }
 }

@@ -4,18 +4,24 @@
 extern crate alloc;
 
 mod answer;
+mod backoff;
 mod deadline;
 mod drain;
 mod effect;
+mod errand;
 mod event;
+mod files;
 mod gate;
+mod host;
 mod id;
 mod input;
+mod jitter;
 mod ladder;
 mod lease;
 mod liveness;
 mod operation;
 mod phase;
+mod pool;
 mod spec;
 mod time;
 mod verdict;
@@ -26,6 +32,7 @@ pub use deadline::Due;
 pub use effect::{Effect, FileKind, ProbeKind, Signal};
 pub use event::{DrainOutcome, Event, EventKind};
 pub use gate::{Gates, ReleaseGate};
+pub use host::{Host, View};
 pub use id::{
     CommandId, Correlation, EffectId, EngineRef, Holder, Incarnation, InvalidLeaseId, InvalidPoolName,
     LeaseId, OperationId, PoolName, PoolUid,

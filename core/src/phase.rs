@@ -126,9 +126,9 @@ pub enum DownBy {
 pub(crate) enum Phase {
     #[default]
     Stopped,
-    Staging,
+    Staging(StartCause),
     Waiting(Waiting),
-    Starting(Starting),
+    Starting(Engine),
     Ready(Serving),
     Draining(Serving, Drain),
     Stopping(Stopping),
@@ -157,13 +157,6 @@ pub(crate) enum StartCause {
 pub(crate) struct Waiting {
     pub(crate) gates: Gates,
     pub(crate) cause: StartCause,
-}
-
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
-pub(crate) struct Starting {
-    pub(crate) engine: Engine,
-    /// When the last readiness probe was sent; the next is due an interval later.
-    pub(crate) probe_sent: Time,
 }
 
 /// A healthy engine, whether it takes new work or not.
@@ -205,7 +198,7 @@ impl Phase {
     pub(crate) const fn name(&self) -> PhaseName {
         match self {
             Self::Stopped => PhaseName::Stopped,
-            Self::Staging => PhaseName::Staging,
+            Self::Staging(_) => PhaseName::Staging,
             Self::Waiting(_) => PhaseName::Waiting,
             Self::Starting(_) => PhaseName::Starting,
             Self::Ready(_) => PhaseName::Ready,
@@ -219,13 +212,13 @@ impl Phase {
     /// The engine that exists or is being made.
     pub(crate) const fn engine(&self) -> Option<&Engine> {
         match self {
-            Self::Starting(Starting { engine, .. })
+            Self::Starting(engine)
             | Self::Ready(Serving { engine, .. })
             | Self::Draining(Serving { engine, .. }, _)
             | Self::Stopping(Stopping { engine, .. })
             | Self::Held(Held::Stuck(Stopping { engine, .. })) => Some(engine),
             Self::Stopped
-            | Self::Staging
+            | Self::Staging(_)
             | Self::Waiting(_)
             | Self::Ended(_)
             | Self::Held(Held::Config { .. } | Held::NotReleased) => None,

@@ -77,6 +77,8 @@ pub enum Evidence {
     OomKill,
     /// We signalled it, for the cause given.
     OwnSignal(StopCause),
+    /// A process that is not ours listens on the port.
+    PortStranger(u16),
     /// No process was made.
     Spawn(SpawnError),
     /// The model was not staged.
@@ -147,6 +149,8 @@ pub enum HostProblem {
     DriverMismatch,
     /// No GPU could be found.
     NoDevice,
+    /// What the last engine used did not come free in time.
+    NotReleased,
     /// A process that is not ours has the port.
     PortStranger,
 }
@@ -209,6 +213,9 @@ impl fmt::Display for CrashClass {
                 f.write_str("host problem: driver and library do not match")
             }
             Self::HostProblem(HostProblem::NoDevice) => f.write_str("host problem: no GPU found"),
+            Self::HostProblem(HostProblem::NotReleased) => {
+                f.write_str("host problem: ports or devices of the last engine did not come free")
+            }
             Self::HostProblem(HostProblem::PortStranger) => {
                 f.write_str("host problem: another process has the port")
             }

@@ -1,0 +1,89 @@
+//! The PID file and the handoff file of one engine: what should be on disk, what is believed to be,
+//! and the next thing to do about the difference.
+//!
+//! At most one action per file is under way, so a quick drain and undrain cannot overtake each other.
+
+use serde::{Deserialize, Serialize};
+
+use crate::effect::FileKind;
+
+/// Both files of a pool.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub(crate) struct Files {
+    pid: File,
+    handoff: File,
+}
+
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+struct File {
+    wanted: bool,
+    /// Believed: a failed action counts as done, so that a sick disk cannot hold a pool up.
+    there: bool,
+    busy: bool,
+}
+
+/// What to do about a file.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum FileAction {
+    Remove,
+    Write,
+}
+
+impl Files {
+    /// Says whether a file should exist.
+    pub(crate) fn want(&mut self, kind: FileKind, wanted: bool) {
+        self.file_mut(kind).wanted = wanted;
+    }
+
+    /// Begins the next action on a file, if one is needed and none is under way.
+    pub(crate) fn begin(&mut self, kind: FileKind) -> Option<FileAction> {
+        let file = self.file_mut(kind);
+        if file.busy || file.wanted == file.there {
+            return None;
+        }
+        file.busy = true;
+        file.there = file.wanted;
+        Some(if file.wanted { FileAction::Write } else { FileAction::Remove })
+    }
+
+    /// The action under way ended, well or not.
+    pub(crate) fn done(&mut self, kind: FileKind) {
+        self.file_mut(kind).busy = false;
+    }
+
+    /// Whether a file is as wanted and nothing is under way.
+    pub(crate) const fn is_settled(&self, kind: FileKind) -> bool {
+        let file = match kind {
+            FileKind::Handoff => self.handoff,
+            FileKind::Pid => self.pid,
+        };
+        !file.busy && file.wanted == file.there
+    }
+
+    const fn file_mut(&mut self, kind: FileKind) -> &mut File {
+        match kind {
+            FileKind::Handoff => &mut self.handoff,
+            FileKind::Pid => &mut self.pid,
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_change_of_mind_waits_for_the_action_under_way() {
+        let mut files = Files::default();
+        files.want(FileKind::Handoff, true);
+        assert_eq!(files.begin(FileKind::Handoff), Some(FileAction::Write));
+        files.want(FileKind::Handoff, false);
+        assert_eq!(files.begin(FileKind::Handoff), None);
+        files.done(FileKind::Handoff);
+        assert!(!files.is_settled(FileKind::Handoff));
+        assert_eq!(files.begin(FileKind::Handoff), Some(FileAction::Remove));
+        files.done(FileKind::Handoff);
+        assert!(files.is_settled(FileKind::Handoff));
+        assert_eq!(files.begin(FileKind::Pid), None, "the other file was not touched");
+    }
+}

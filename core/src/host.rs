@@ -1,0 +1,342 @@
+//! The host: every pool, the books they share, and the one entrance for everything that happens.
+//!
+//! ```text
+//! input -> Host::handle -> pool -> effects (for executors) and events (for observers)
+//! ```
+//! A driver feeds one input, drains [`Host::poll_effect`] and [`Host::poll_event`] to `None`, and
+//! feeds the next; when [`Host::poll_timeout`] comes due it feeds [`Input::Timer`]. Nothing here reads a
+//! clock or a file, so the same inputs always give the same effects.
+
+use alloc::boxed::Box;
+use alloc::collections::BTreeMap;
+use core::time::Duration;
+
+use serde::{Deserialize, Serialize};
+
+use crate::answer::{Answer, Refusal};
+use crate::deadline::{DeadlineIndex, Due};
+use crate::effect::Effect;
+use crate::event::{Event, EventKind};
+use crate::id::{CommandId, Correlation, LeaseId, OperationId, PoolName, PoolUid};
+use crate::input::Input;
+use crate::operation::Operation;
+use crate::pool::{Books, Cx, LeaseAsk, Outbox, Pool};
+use crate::spec::{HostConfig, PoolSpec};
+use crate::time::Time;
+use crate::view::{LeaseView, PoolView};
+
+/// The state machine of one GPU host.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Host {
+    config: HostConfig,
+    seed: u64,
+    now: Time,
+    pools: BTreeMap<PoolUid, Pool>,
+    names: BTreeMap<PoolName, PoolUid>,
+    /// Uids are counted, never reused.
+    registered: u32,
+    deadlines: DeadlineIndex,
+    outbox: Outbox,
+    books: Books,
+    closing: Option<Closing>,
+    /// Rises when something changed that a watcher wants to know at once; not on lease counts.
+    version: u64,
+}
+
+/// How far a shutdown is.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+enum Closing {
+    Draining,
+    /// [`Effect::Exit`] was given.
+    Over,
+}
+
+impl Host {
+    /// An empty host. The seed decides every jitter; `now` is the clock's reading.
+    #[must_use]
+    pub fn new(config: HostConfig, seed: u64, now: Time) -> Self {
+        Self {
+            config,
+            seed,
+            now,
+            pools: BTreeMap::new(),
+            names: BTreeMap::new(),
+            registered: 0,
+            deadlines: DeadlineIndex::default(),
+            outbox: Outbox::default(),
+            books: Books::default(),
+            closing: None,
+            version: 0,
+        }
+    }
+
+    /// Handles one input. Total: an operator's mistake is a typed refusal in the reply, stale news is
+    /// counted and dropped.
+    ///
+    /// # Panics
+    /// When time runs backwards, which is a bug of the driver (`H01`); in debug builds also when
+    /// effects of the previous input were not drained (`H02`).
+    pub fn handle(&mut self, now: Time, input: Input) {
+        assert!(now >= self.now, "H01: time runs backwards");
+        debug_assert!(self.outbox.effects.is_empty(), "H02: effects of the last input were not drained");
+        self.now = now;
+        match input {
+            Input::Command { command, correlation, pool, verb } => {
+                self.ask_pool(command, Some(correlation), pool, |pool, cx| {
+                    pool.command(cx, command, correlation, verb);
+                });
+            }
+            Input::Completed { effect, result } => {
+                self.tell_pool(effect.pool, |pool, cx| pool.completed(cx, effect.sequence, result));
+            }
+            Input::Exited { engine, status } => {
+                self.tell_pool(engine.pool, |pool, cx| pool.exited(cx, engine.incarnation, status));
+            }
+            Input::LeaseAsk { command, correlation, pool, holder, priority, ttl } => {
+                let ask = LeaseAsk { command, correlation, holder, priority, ttl };
+                self.ask_pool(command, Some(correlation), pool, |pool, cx| pool.lease_ask(cx, ask));
+            }
+            Input::LeaseEnd { command, lease } => {
+                self.ask_lease(command, lease, |pool, cx| pool.lease_end(cx, command, lease));
+            }
+            Input::LeaseRenew { command, lease, ttl } => {
+                self.ask_lease(command, lease, |pool, cx| pool.lease_renew(cx, command, lease, ttl));
+            }
+            Input::LeaseWithdraw { pool, ask } => {
+                self.in_pool(pool, None, |pool, cx| pool.lease_withdraw(cx, ask));
+            }
+            Input::Register { command, correlation, spec } => self.register(command, correlation, *spec),
+            Input::Shutdown { correlation } => self.shut_down(correlation),
+            Input::Timer => self.fire_one(),
+        }
+        self.exit_when_at_rest();
+    }
+
+    /// The next effect, in order; drain to `None` before the next [`Host::handle`].
+    #[must_use]
+    pub fn poll_effect(&mut self) -> Option<Effect> {
+        self.outbox.effects.pop_front()
+    }
+
+    /// The next event, in order. For observers only.
+    #[must_use]
+    pub fn poll_event(&mut self) -> Option<Event> {
+        self.outbox.events.pop_front()
+    }
+
+    /// The next deadline, whose it is, and what it is for.
+    #[must_use]
+    pub fn poll_timeout(&self) -> Option<(Time, PoolUid, Due)> {
+        let (at, uid) = self.deadlines.earliest()?;
+        let (_, due) = self.pools.get(&uid)?.next_deadline()?;
+        Some((at, uid, due))
+    }
+
+    /// What readers see, between two inputs.
+    #[must_use]
+    pub const fn view(&self) -> View<'_> {
+        View { host: self }
+    }
+
+    fn register(&mut self, command: CommandId, correlation: Correlation, spec: PoolSpec) {
+        if let Some(refusal) = self.registration_refusal(&spec) {
+            return self.reply(command, Answer::Refused(refusal));
+        }
+        self.registered += 1;
+        let uid = PoolUid(self.registered);
+        self.reply(command, Answer::Registered { pool: uid });
+        self.names.insert(spec.name.clone(), uid);
+        let mut cx = Cx {
+            now: self.now,
+            seed: self.seed,
+            epoch: self.config.epoch,
+            closing: false,
+            correlation: Some(correlation),
+            outbox: &mut self.outbox,
+            books: &mut self.books,
+        };
+        let pool = Pool::register(uid, spec, &mut cx);
+        self.deadlines.refile(uid, None, pool.next_deadline().map(|(at, _)| at));
+        self.pools.insert(uid, pool);
+        self.version += 1;
+    }
+
+    fn registration_refusal(&self, spec: &PoolSpec) -> Option<Refusal> {
+        if self.closing.is_some() {
+            return Some(Refusal::ShuttingDown);
+        }
+        if let Some(by) = self.names.get(&spec.name) {
+            return Some(Refusal::NameTaken { by: *by });
+        }
+        let port = spec.engine.port?;
+        let holder = self.pools.iter().find(|(_, pool)| pool.port() == Some(port));
+        holder.map(|(by, _)| Refusal::PortTaken { port, by: *by })
+    }
+
+    fn shut_down(&mut self, correlation: Correlation) {
+        let forced = self.closing.is_some();
+        self.outbox.events.push_back(Event {
+            at: self.now,
+            pool: None,
+            incarnation: None,
+            correlation: Some(correlation),
+            kind: EventKind::ShutdownStarted { forced },
+        });
+        self.closing = self.closing.or(Some(Closing::Draining));
+        let patience = if forced { Duration::ZERO } else { self.config.shutdown_deadline };
+        let uids: alloc::vec::Vec<PoolUid> = self.pools.keys().copied().collect();
+        for uid in uids {
+            self.in_pool(uid, Some(correlation), |pool, cx| pool.shut_down(cx, correlation, patience));
+        }
+    }
+
+    /// Fires the earliest deadline, if it is due.
+    fn fire_one(&mut self) {
+        let Some((at, uid, due)) = self.poll_timeout() else { return };
+        if at <= self.now {
+            self.in_pool(uid, None, |pool, cx| pool.timer(cx, due));
+        }
+    }
+
+    fn exit_when_at_rest(&mut self) {
+        if self.closing == Some(Closing::Draining) && self.pools.values().all(Pool::is_at_rest) {
+            self.closing = Some(Closing::Over);
+            self.outbox.effects.push_back(Effect::Exit);
+        }
+    }
+
+    /// A command about a pool; a pool that is not there is refused.
+    fn ask_pool(
+        &mut self,
+        command: CommandId,
+        correlation: Option<Correlation>,
+        uid: PoolUid,
+        ask: impl FnOnce(&mut Pool, &mut Cx<'_>),
+    ) {
+        if !self.in_pool(uid, correlation, ask) {
+            self.reply(command, Answer::Refused(Refusal::UnknownPool));
+        }
+    }
+
+    fn ask_lease(&mut self, command: CommandId, lease: LeaseId, ask: impl FnOnce(&mut Pool, &mut Cx<'_>)) {
+        if !self.in_pool(lease.engine.pool, None, ask) {
+            let answer = match self.books.endings.find(lease) {
+                Some(how) => Answer::LeaseEndedBefore { how: Some(how) },
+                None => Answer::Refused(Refusal::UnknownLease),
+            };
+            self.reply(command, answer);
+        }
+    }
+
+    /// News about a pool; of one that is not there any more it is stale.
+    fn tell_pool(&mut self, uid: PoolUid, tell: impl FnOnce(&mut Pool, &mut Cx<'_>)) {
+        if !self.in_pool(uid, None, tell) {
+            self.outbox.events.push_back(Event {
+                at: self.now,
+                pool: Some(uid),
+                incarnation: None,
+                correlation: None,
+                kind: EventKind::StaleInput,
+            });
+        }
+    }
+
+    /// Lets a pool act, then files its deadline, counts what watchers must know, and forgets it when
+    /// it is gone. `false`: there is no such pool.
+    fn in_pool(
+        &mut self,
+        uid: PoolUid,
+        correlation: Option<Correlation>,
+        act: impl FnOnce(&mut Pool, &mut Cx<'_>),
+    ) -> bool {
+        let Some(pool) = self.pools.get_mut(&uid) else { return false };
+        let before = (pool.next_deadline().map(|(at, _)| at), pool.watched());
+        let mut cx = Cx {
+            now: self.now,
+            seed: self.seed,
+            epoch: self.config.epoch,
+            closing: self.closing.is_some(),
+            correlation,
+            outbox: &mut self.outbox,
+            books: &mut self.books,
+        };
+        act(pool, &mut cx);
+        let after = (pool.next_deadline().map(|(at, _)| at), pool.watched());
+        self.version += u64::from(before.1 != after.1);
+        if pool.is_gone() {
+            self.deadlines.refile(uid, before.0, None);
+            self.names.remove(pool.name());
+            self.pools.remove(&uid);
+            self.version += 1;
+        } else {
+            self.deadlines.refile(uid, before.0, after.0);
+        }
+        true
+    }
+
+    fn reply(&mut self, command: CommandId, answer: Answer) {
+        self.outbox.effects.push_back(Effect::Reply { command, answer: Box::new(answer) });
+    }
+}
+
+/// What readers see of a host: borrowed, consistent, in name order.
+#[derive(Clone, Copy, Debug)]
+pub struct View<'a> {
+    host: &'a Host,
+}
+
+impl<'a> View<'a> {
+    /// Every pool, by name.
+    pub fn pools(self) -> impl Iterator<Item = PoolView<'a>> {
+        self.host.names.values().filter_map(move |uid| self.pool(*uid))
+    }
+
+    /// One pool.
+    #[must_use]
+    pub fn pool(self, uid: PoolUid) -> Option<PoolView<'a>> {
+        self.host.pools.get(&uid).map(Pool::view)
+    }
+
+    /// What a name stands for.
+    #[must_use]
+    pub fn uid_of(self, name: &str) -> Option<PoolUid> {
+        let name = PoolName::new(name).ok()?;
+        self.host.names.get(&name).copied()
+    }
+
+    /// The active leases of a pool, oldest first.
+    pub fn leases(self, uid: PoolUid) -> impl Iterator<Item = LeaseView> + 'a {
+        self.host.pools.get(&uid).into_iter().flat_map(Pool::lease_views)
+    }
+
+    /// An operation that runs, or one of the last 1000 that ended.
+    #[must_use]
+    pub fn operation(self, id: OperationId) -> Option<&'a Operation> {
+        let running = self.host.pools.values().filter_map(Pool::operation).find(|op| op.id == id);
+        running.or_else(|| self.host.books.outcomes.find(id))
+    }
+
+    /// Rises on phase, health, spec, gate and draining; not on lease counts.
+    #[must_use]
+    pub const fn version(self) -> u64 {
+        self.host.version
+    }
+
+    /// Whether the supervisor is going down.
+    #[must_use]
+    pub const fn is_closing(self) -> bool {
+        self.host.closing.is_some()
+    }
+
+    /// This start of the supervisor.
+    #[must_use]
+    pub const fn epoch(self) -> u32 {
+        self.host.config.epoch
+    }
+
+    /// The time of the last input.
+    #[must_use]
+    pub const fn now(self) -> Time {
+        self.host.now
+    }
+}

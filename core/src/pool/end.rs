@@ -1,0 +1,332 @@
+//! From an engine to none: the stop ladder, the exit, the verdict, and what comes next.
+
+use alloc::boxed::Box;
+use core::time::Duration;
+
+use crate::backoff;
+use crate::deadline::Due;
+use crate::effect::{Effect, FileKind};
+use crate::errand::Errand;
+use crate::event::{DrainOutcome, EventKind};
+use crate::gate::Gates;
+use crate::id::Incarnation;
+use crate::input::{SpawnError, StageError};
+use crate::ladder::{Ladder, Step};
+use crate::lease::LeaseEnding;
+use crate::operation::{OperationKind, Outcome};
+use crate::phase::{DownBy, Ended, Engine, Held, Phase, StartCause, Stopping, Wanted};
+use crate::pool::{Cx, Drained, EVIDENCE_MARGIN, EVIDENCE_WITHIN, Pool};
+use crate::spec::RestartMode;
+use crate::time::Time;
+use crate::verdict::{
+    CrashClass, End, Evidence, EvidenceReport, ExitStatus, HostProblem, StopCause, Verdict, judge,
+};
+
+impl Pool {
+    /// A process ended.
+    pub(crate) fn exited(&mut self, cx: &mut Cx<'_>, incarnation: Incarnation, status: ExitStatus) {
+        if self.phase.engine().is_none_or(|engine| engine.incarnation != incarnation) {
+            return self.tell(cx, EventKind::StaleInput);
+        }
+        let stopped_for = match &self.phase {
+            Phase::Stopping(stopping) | Phase::Held(Held::Stuck(stopping)) => Some(stopping.cause),
+            Phase::Stopped
+            | Phase::Staging(_)
+            | Phase::Waiting(_)
+            | Phase::Starting(_)
+            | Phase::Ready(_)
+            | Phase::Draining(..)
+            | Phase::Ended(_)
+            | Phase::Held(Held::Config { .. } | Held::NotReleased) => None,
+        };
+        self.tell(cx, EventKind::EngineEnded { status, stopped_for });
+        let Some(engine) = self.phase.engine().copied() else { return };
+        if let Phase::Draining(_, drain) = self.phase {
+            self.drain_lost_engine(cx, drain);
+        }
+        self.end_leases(cx, LeaseEnding::Lost);
+        for due in [Due::StartTimeout, Due::KillGrace, Due::StuckWait, Due::DrainDeadline] {
+            self.deadlines.disarm(due);
+        }
+        self.drop_errand(Errand::Spawn);
+        let report = if stopped_for == Some(StopCause::Asked) {
+            Some(EvidenceReport::default())
+        } else {
+            let id = self.run_errand(cx, Errand::Evidence, EVIDENCE_WITHIN + EVIDENCE_MARGIN);
+            let engine = self.engine_ref(incarnation);
+            cx.outbox.effects.push_back(Effect::CollectEvidence { id, engine, within: EVIDENCE_WITHIN });
+            None
+        };
+        self.enter(cx, Phase::Ended(Ended { engine, at: cx.now, status, stopped_for, report }));
+        self.leave_service(cx);
+        self.want_file(cx, incarnation, FileKind::Handoff, false);
+        self.want_file(cx, incarnation, FileKind::Pid, false);
+        self.settle(cx);
+    }
+
+    pub(super) fn explained(&mut self, cx: &mut Cx<'_>, report: EvidenceReport) {
+        if let Phase::Ended(ended) = &mut self.phase {
+            ended.report = Some(report);
+        }
+        self.settle(cx);
+    }
+
+    /// Tells an engine to end, by the ladder.
+    pub(super) fn stop_engine(&mut self, cx: &mut Cx<'_>, engine: Engine, cause: StopCause, grace: Duration) {
+        for due in [Due::StartTimeout, Due::DrainDeadline] {
+            self.deadlines.disarm(due);
+        }
+        let ladder = Ladder::Unspawned { grace };
+        self.enter(cx, Phase::Stopping(Stopping { engine, cause, ladder }));
+        self.leave_service(cx);
+        self.want_file(cx, engine.incarnation, FileKind::Handoff, false);
+        if engine.pid.is_some() {
+            self.take_step(cx, Ladder::begin(cx.now, grace, &self.policy.stop));
+        }
+    }
+
+    pub(super) fn take_step(&mut self, cx: &mut Cx<'_>, step: Step) {
+        let Phase::Stopping(stopping) = self.phase else { return };
+        self.phase = Phase::Stopping(Stopping { ladder: step.ladder, ..stopping });
+        self.deadlines.disarm(Due::KillGrace);
+        self.deadlines.arm(step.then, step.at);
+        self.signal(cx, stopping.engine.incarnation, step.send);
+    }
+
+    /// KILL, unless it was sent before. An engine that does not exist yet gets it as its first signal.
+    pub(super) fn kill_now(&mut self, cx: &mut Cx<'_>) {
+        let Phase::Stopping(stopping) = self.phase else { return };
+        match stopping.ladder {
+            Ladder::Killed => {}
+            Ladder::Termed => self.take_step(cx, Ladder::kill(cx.now, &self.policy.stop)),
+            Ladder::Unspawned { .. } => {
+                let ladder = Ladder::Unspawned { grace: Duration::ZERO };
+                self.phase = Phase::Stopping(Stopping { ladder, ..stopping });
+            }
+        }
+    }
+
+    pub(super) fn declare_stuck(&mut self, cx: &mut Cx<'_>) {
+        let Phase::Stopping(stopping) = self.phase else { return };
+        self.tell(cx, EventKind::EngineStuck);
+        self.hold(cx, Held::Stuck(stopping));
+    }
+
+    /// No process came of a start.
+    pub(super) fn start_failed(&mut self, cx: &mut Cx<'_>, class: CrashClass, evidence: Evidence) {
+        self.deadlines.disarm(Due::StartTimeout);
+        self.conclude(cx, Verdict { class, evidence: [evidence].into() }, None);
+    }
+
+    /// An attempt is over: records it, ends what waited for it, and decides what comes next.
+    pub(super) fn conclude(&mut self, cx: &mut Cx<'_>, verdict: Verdict, ended: Option<&Ended>) {
+        let class = verdict.class;
+        self.record(cx, verdict, ended);
+        let was_ready = ended.is_some_and(|ended| ended.engine.ready_since.is_some());
+        match self.operation().map(|operation| operation.kind) {
+            Some(
+                OperationKind::Drain
+                | OperationKind::Stop
+                | OperationKind::Deregister
+                | OperationKind::Shutdown,
+            ) => return self.rest(cx),
+            // The old engine is gone, one way or the other: a restart goes on with the new one.
+            Some(OperationKind::Restart | OperationKind::Reload)
+                if was_ready || class == CrashClass::Asked =>
+            {
+                self.phase = Phase::Stopped;
+                return self.begin_start(cx, StartCause::Asked);
+            }
+            Some(OperationKind::Preload) if was_ready => {}
+            Some(OperationKind::Preload | OperationKind::Restart | OperationKind::Reload) => {
+                self.fail_start_operation(cx);
+            }
+            None => {}
+        }
+        let ended_at = ended.map_or(cx.now, |ended| ended.at);
+        self.next_by_policy(cx, class, ended_at);
+    }
+
+    /// The host is to blame: shown, but charged to nobody.
+    pub(super) fn blame_host(&mut self, cx: &mut Cx<'_>, class: CrashClass, evidence: Option<Evidence>) {
+        self.record(cx, Verdict { class, evidence: evidence.into_iter().collect() }, None);
+    }
+
+    /// Ends an operation that waited for Ready with the last error.
+    pub(super) fn fail_start_operation(&mut self, cx: &mut Cx<'_>) {
+        let waits = self.operation().is_some_and(|operation| match operation.kind {
+            OperationKind::Preload | OperationKind::Restart | OperationKind::Reload => true,
+            OperationKind::Drain
+            | OperationKind::Stop
+            | OperationKind::Deregister
+            | OperationKind::Shutdown => false,
+        });
+        if waits && let Some(verdict) = self.supervision.last_error.clone() {
+            self.end_operation(cx, Outcome::Failed { verdict: Box::new(verdict) });
+        }
+    }
+
+    /// Nothing runs and nothing is under way.
+    pub(super) fn rest(&mut self, cx: &mut Cx<'_>) {
+        self.forget_start();
+        self.enter(cx, Phase::Stopped);
+        let Some(running) = &mut self.running else { return };
+        let drained = running.drained.take();
+        match running.operation.kind {
+            OperationKind::Preload | OperationKind::Restart | OperationKind::Reload => {
+                self.fail_start_operation(cx);
+            }
+            kind @ (OperationKind::Drain
+            | OperationKind::Stop
+            | OperationKind::Deregister
+            | OperationKind::Shutdown) => {
+                self.gone = kind == OperationKind::Deregister;
+                self.end_operation(
+                    cx,
+                    match drained {
+                        None | Some(Drained::Emptied) => Outcome::Completed,
+                        Some(Drained::Cut(cut)) if cut.is_empty() => Outcome::Completed,
+                        Some(Drained::Cut(cut)) => Outcome::ForceStopped { cut },
+                        Some(Drained::EngineExited(lost)) => Outcome::EngineExited { lost },
+                    },
+                );
+                if self.gone {
+                    self.tell(cx, EventKind::Deregistered);
+                }
+            }
+        }
+    }
+
+    /// No start until the cause is gone.
+    pub(super) fn hold(&mut self, cx: &mut Cx<'_>, held: Held) {
+        self.forget_start();
+        let recheck = match held {
+            Held::Config { look: true } => Some(self.policy.restart.config_recheck),
+            Held::NotReleased => Some(self.policy.restart.host_recheck),
+            Held::Config { look: false } | Held::Stuck(_) => None,
+        };
+        if let Some(recheck) = recheck {
+            self.deadlines.arm(Due::Recheck, cx.now + recheck);
+        }
+        self.enter(cx, Phase::Held(held));
+        match held {
+            Held::Stuck(_) => self.end_operation(cx, Outcome::Stuck),
+            Held::Config { .. } | Held::NotReleased => self.fail_start_operation(cx),
+        }
+    }
+
+    /// Drops what a start had under way.
+    pub(super) fn forget_start(&mut self) {
+        for due in [Due::GateOpens, Due::Recheck, Due::StartTimeout] {
+            self.deadlines.disarm(due);
+        }
+        self.drop_errand(Errand::Release);
+        self.drop_errand(Errand::Stage);
+    }
+
+    /// Goes on when the end is explained and the engine's files are gone.
+    pub(super) fn settle(&mut self, cx: &mut Cx<'_>) {
+        let tidy = self.files.is_settled(FileKind::Pid) && self.files.is_settled(FileKind::Handoff);
+        match self.take_phase() {
+            Phase::Ended(ended) if tidy && ended.report.is_some() => {
+                let report = ended.report.clone().unwrap_or_default();
+                let Ended { engine, status, stopped_for, .. } = &ended;
+                let was_ready = engine.ready_since.is_some();
+                let verdict =
+                    judge(End { stopped_for: *stopped_for, was_ready, status: *status, report: &report });
+                // Events of the conclusion still name the engine they are about.
+                self.phase = Phase::Ended(ended.clone());
+                self.conclude(cx, verdict, Some(&ended));
+            }
+            other => self.phase = other,
+        }
+    }
+
+    /// Cuts every lease and stops the engine, now. `grace` zero: KILL at once.
+    pub(super) fn cut_and_stop(&mut self, cx: &mut Cx<'_>, engine: Engine, grace: Duration) {
+        let cut = self.end_leases(cx, LeaseEnding::Cut);
+        if let Phase::Draining(_, drain) = self.phase {
+            let outcome = if cut.is_empty() { DrainOutcome::Superseded } else { DrainOutcome::ForceStopped };
+            self.drain_over(cx, drain, outcome, Drained::Cut(cut));
+        } else if let Some(running) = &mut self.running {
+            running.drained = Some(Drained::Cut(cut));
+        }
+        self.stop_engine(cx, engine, StopCause::Asked, grace);
+    }
+
+    fn record(&mut self, cx: &mut Cx<'_>, verdict: Verdict, ended: Option<&Ended>) {
+        let class = verdict.class;
+        if matches!(class, CrashClass::Asked | CrashClass::Clean) {
+            return;
+        }
+        if class.is_charged() {
+            self.supervision.crashes_total += 1;
+            self.supervision.failures = self.supervision.failures.saturating_add(1);
+        }
+        self.supervision.last_error = Some(verdict.clone());
+        let uptime = ended.map_or(Duration::ZERO, |ended| ended.at.since(ended.engine.spawned));
+        let crashes_total = self.supervision.crashes_total;
+        self.tell(cx, EventKind::Crashed { verdict: Box::new(verdict), uptime, crashes_total });
+    }
+
+    fn next_by_policy(&mut self, cx: &mut Cx<'_>, class: CrashClass, ended_at: Time) {
+        if cx.closing || self.wanted != Wanted::Up {
+            return self.rest(cx);
+        }
+        let mode = self.policy.restart.mode;
+        match class {
+            CrashClass::Config => self.hold(cx, Held::Config { look: false }),
+            CrashClass::StageFailed(StageError::Missing)
+            | CrashClass::SpawnFailed(SpawnError::NotFound | SpawnError::Denied) => {
+                self.hold(cx, Held::Config { look: true });
+            }
+            CrashClass::HostProblem(
+                HostProblem::DriverMismatch
+                | HostProblem::NoDevice
+                | HostProblem::NotReleased
+                | HostProblem::PortStranger,
+            ) => self.schedule(cx, class, ended_at, self.policy.restart.host_recheck),
+            CrashClass::Clean if mode != RestartMode::Always => {
+                self.wanted = Wanted::Down(DownBy::CleanExit);
+                self.rest(cx);
+            }
+            // Somebody wanted it down and changed their mind: nothing was its fault.
+            CrashClass::Asked => self.begin_start(cx, StartCause::Asked),
+            CrashClass::Clean
+            | CrashClass::Cuda(_)
+            | CrashClass::Exit(_)
+            | CrashClass::OutOfMemory(_)
+            | CrashClass::Signal(_)
+            | CrashClass::SpawnFailed(SpawnError::Io(_) | SpawnError::NoResources | SpawnError::TimedOut)
+            | CrashClass::StageFailed(StageError::Stalled)
+            | CrashClass::StartTimeout
+            | CrashClass::Unhealthy
+            | CrashClass::Unknown => match mode {
+                RestartMode::Never => {
+                    self.wanted = Wanted::Down(DownBy::RestartMode);
+                    self.rest(cx);
+                }
+                RestartMode::Always | RestartMode::OnFailure => {
+                    let key = backoff::Key {
+                        seed: cx.seed,
+                        pool: self.uid,
+                        incarnation: Incarnation { epoch: cx.epoch, n: self.incarnations },
+                    };
+                    let clean = class == CrashClass::Clean;
+                    let failures = if clean { 1 } else { self.supervision.failures };
+                    let delay = backoff::delay(&self.policy.restart, failures, class, key);
+                    self.schedule(cx, class, ended_at, delay);
+                }
+            },
+        }
+    }
+
+    /// A start under policy; the delay counts from the observed end.
+    fn schedule(&mut self, cx: &mut Cx<'_>, reason: CrashClass, ended_at: Time, delay: Duration) {
+        let at = ended_at + delay;
+        let failures = self.supervision.failures;
+        self.tell(cx, EventKind::RestartScheduled { at, delay, failures, reason });
+        let gates = Gates { backoff_until: Some(at), ..Gates::default() };
+        self.wait(cx, gates, StartCause::Automatic);
+    }
+}

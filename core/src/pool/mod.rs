@@ -1,0 +1,416 @@
+//! One pool: composes the sub-machines (drain, ladder, liveness, leases, files …), which do not see
+//! each other, and is the only place that moves a pool from phase to phase.
+//!
+//! `host` calls the entry points below, one per input. The rest of a pool's life is in `start`
+//! (Stopped to Ready), `serve` (leases, liveness, drain), `end` (stop, exit, verdict, what next) and
+//! `operate` (commands).
+
+mod end;
+mod operate;
+mod serve;
+mod start;
+mod view;
+
+pub(crate) use serve::LeaseAsk;
+
+use alloc::boxed::Box;
+use alloc::collections::{BTreeMap, VecDeque};
+use alloc::vec::Vec;
+use core::time::Duration;
+
+use serde::{Deserialize, Serialize};
+
+use crate::answer::Answer;
+use crate::deadline::{Deadlines, Due};
+use crate::effect::{Effect, FileKind, ProbeKind, Signal};
+use crate::errand::{Errand, Errands};
+use crate::event::{Event, EventKind};
+use crate::files::{FileAction, Files};
+use crate::id::{
+    CommandId, Correlation, EffectId, EngineRef, Incarnation, LeaseId, OperationId, PoolName, PoolUid,
+};
+use crate::input::{Completion, FileError, ProbeAnswer, ReleaseAnswer, SpawnError, StageError};
+use crate::lease::{Endings, LeaseBook};
+use crate::operation::{Operation, Outcomes};
+use crate::phase::{DownBy, Ended, Engine, Phase, PhaseName, StartCause, Wanted};
+use crate::spec::{EngineSpec, Policy, PoolSpec};
+use crate::time::Time;
+use crate::verdict::{EvidenceReport, Verdict};
+
+/// Longest time the core waits for a spawn's answer. A late one is stopped at once.
+const SPAWN_WITHIN: Duration = Duration::from_secs(10);
+/// Longest time the core waits for a PID or handoff file.
+const FILE_WITHIN: Duration = Duration::from_secs(5);
+/// Longest time an end may stay unexplained: the CUDA line often arrives after the exit.
+const EVIDENCE_WITHIN: Duration = Duration::from_millis(200);
+/// What the evidence's executor gets on top before it counts as silent.
+const EVIDENCE_MARGIN: Duration = Duration::from_millis(100);
+/// Longest time ports and devices may stay held after an engine's end.
+const RELEASE_WITHIN: Duration = Duration::from_secs(30);
+/// Time between two release checks.
+const RELEASE_POLL: Duration = Duration::from_millis(250);
+
+/// A pool's state. Only the phase is consumed by transitions; the rest lives beside it.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub(crate) struct Pool {
+    uid: PoolUid,
+    name: PoolName,
+    spec: EngineSpec,
+    policy: Policy,
+    wanted: Wanted,
+    phase: Phase,
+    /// The phase as last told to observers, and since when.
+    shown: (PhaseName, Time),
+    leases: LeaseBook,
+    files: Files,
+    running: Option<Running>,
+    last_operation: Option<OperationId>,
+    supervision: Supervision,
+    /// Incarnations begun in this epoch.
+    incarnations: u32,
+    deadlines: Deadlines,
+    errands: Errands,
+    /// Spawns that were given up: should one succeed after all, its process is stopped at once.
+    abandoned_spawns: BTreeMap<u64, Incarnation>,
+    heartbeat: Option<Time>,
+    load_time: Option<Duration>,
+    /// Deregistered and at rest: the host forgets it.
+    gone: bool,
+}
+
+/// What supervision remembers across incarnations.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+struct Supervision {
+    last_error: Option<Verdict>,
+    crashes_total: u64,
+    restart_count: u32,
+    failures: u32,
+}
+
+/// The operation that runs, and what its drain did to the leases.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+struct Running {
+    operation: Operation,
+    drained: Option<Drained>,
+}
+
+/// How the drain of an operation, or the cut of a stop, ended.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+enum Drained {
+    Cut(Vec<LeaseId>),
+    Emptied,
+    EngineExited(Vec<LeaseId>),
+}
+
+/// What a pool may use of its host while it handles one input.
+pub(crate) struct Cx<'a> {
+    pub(crate) now: Time,
+    pub(crate) seed: u64,
+    pub(crate) epoch: u32,
+    /// The supervisor is going down: nothing is started.
+    pub(crate) closing: bool,
+    /// The command being handled.
+    pub(crate) correlation: Option<Correlation>,
+    pub(crate) outbox: &'a mut Outbox,
+    pub(crate) books: &'a mut Books,
+}
+
+/// What a host says: drained by the driver before the next input.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub(crate) struct Outbox {
+    pub(crate) effects: VecDeque<Effect>,
+    pub(crate) events: VecDeque<Event>,
+}
+
+/// What pools of one host share and none of them owns.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub(crate) struct Books {
+    pub(crate) outcomes: Outcomes,
+    pub(crate) endings: Endings,
+    pub(crate) operations_issued: u64,
+}
+
+impl Cx<'_> {
+    pub(crate) fn reply(&mut self, command: CommandId, answer: Answer) {
+        self.outbox.effects.push_back(Effect::Reply { command, answer: Box::new(answer) });
+    }
+}
+
+impl Pool {
+    /// A pool that was just registered; autostart begins its first start.
+    pub(crate) fn register(uid: PoolUid, spec: PoolSpec, cx: &mut Cx<'_>) -> Self {
+        let PoolSpec { name, engine, policy, autostart } = spec;
+        let mut pool = Self {
+            uid,
+            name,
+            spec: engine,
+            policy,
+            wanted: if autostart { Wanted::Up } else { Wanted::Down(DownBy::Registered) },
+            phase: Phase::Stopped,
+            shown: (PhaseName::Stopped, cx.now),
+            leases: LeaseBook::default(),
+            files: Files::default(),
+            running: None,
+            last_operation: None,
+            supervision: Supervision::default(),
+            incarnations: 0,
+            deadlines: Deadlines::default(),
+            errands: Errands::default(),
+            abandoned_spawns: BTreeMap::new(),
+            heartbeat: None,
+            load_time: None,
+            gone: false,
+        };
+        pool.tell(cx, EventKind::Registered);
+        if autostart {
+            pool.begin_start(cx, StartCause::Asked);
+        }
+        pool
+    }
+
+    /// An effect was answered.
+    pub(crate) fn completed(&mut self, cx: &mut Cx<'_>, sequence: u64, result: Completion) {
+        if let Some(incarnation) = self.abandoned_spawns.remove(&sequence) {
+            return self.stop_late_spawn(cx, incarnation, &result);
+        }
+        let Some(errand) = self.errands.answered(sequence) else {
+            return self.tell(cx, EventKind::StaleInput);
+        };
+        self.deadlines.disarm(errand.due());
+        self.answered(cx, errand, result);
+    }
+
+    /// A deadline of this pool passed.
+    pub(crate) fn timer(&mut self, cx: &mut Cx<'_>, due: Due) {
+        self.deadlines.disarm(due);
+        match due {
+            Due::DrainDeadline => self.check_drain(cx),
+            Due::GateOpens => self.pass_gates(cx),
+            Due::KillGrace => self.kill_now(cx),
+            Due::LeaseExpiry => self.expire_lease(cx),
+            Due::ProbeSend => self.send_probe(cx),
+            Due::QueueWait => self.refuse_oldest_ask(cx),
+            Due::Recheck => self.look_again(cx),
+            Due::RestartCountReset => self.supervision.restart_count = 0,
+            Due::Stable => self.supervision.failures = 0,
+            Due::StartTimeout => self.start_timed_out(cx),
+            Due::StuckWait => self.declare_stuck(cx),
+            Due::EvidenceAnswer => self.overdue(cx, Errand::Evidence),
+            Due::HandoffFileAnswer => self.overdue(cx, Errand::HandoffFile),
+            Due::PidFileAnswer => self.overdue(cx, Errand::PidFile),
+            Due::ProbeAnswer => self.overdue(cx, Errand::Probe),
+            Due::ReleaseAnswer => self.overdue(cx, Errand::Release),
+            Due::SpawnAnswer => self.overdue(cx, Errand::Spawn),
+            Due::StageAnswer => self.overdue(cx, Errand::Stage),
+        }
+    }
+
+    /// The earliest deadline.
+    pub(crate) fn next_deadline(&self) -> Option<(Time, Due)> {
+        self.deadlines.earliest()
+    }
+
+    pub(crate) const fn name(&self) -> &PoolName {
+        &self.name
+    }
+
+    pub(crate) const fn port(&self) -> Option<u16> {
+        self.spec.port
+    }
+
+    pub(crate) const fn is_at_rest(&self) -> bool {
+        self.phase.is_at_rest()
+    }
+
+    pub(crate) const fn is_gone(&self) -> bool {
+        self.gone
+    }
+
+    /// The operation that runs.
+    pub(crate) fn operation(&self) -> Option<&Operation> {
+        self.running.as_ref().map(|running| &running.operation)
+    }
+
+    /// What one kind of answer means, whichever way it came.
+    fn answered(&mut self, cx: &mut Cx<'_>, errand: Errand, result: Completion) {
+        match (errand, result) {
+            (Errand::Evidence, Completion::Evidence(report)) => self.explained(cx, *report),
+            (Errand::HandoffFile, Completion::FileDone(result)) => {
+                self.file_done(cx, FileKind::Handoff, result)
+            }
+            (Errand::PidFile, Completion::FileDone(result)) => self.file_done(cx, FileKind::Pid, result),
+            (Errand::Probe, Completion::Probed(answer)) => self.probed(cx, answer),
+            (Errand::Release, Completion::Released(answer)) => self.released(cx, answer),
+            (Errand::Spawn, Completion::Spawned(result)) => self.spawned(cx, result),
+            (Errand::Stage, Completion::Staged(result)) => self.staged(cx, result),
+            (errand, result) => {
+                debug_assert!(false, "E02: {errand:?} was answered with {result:?}");
+            }
+        }
+    }
+
+    /// No answer came in time: the errand is closed with the answer that silence means.
+    fn overdue(&mut self, cx: &mut Cx<'_>, errand: Errand) {
+        let Some(sequence) = self.errands.close(errand) else { return };
+        let result = match errand {
+            Errand::Evidence => Completion::Evidence(Box::<EvidenceReport>::default()),
+            Errand::HandoffFile | Errand::PidFile => Completion::FileDone(Err(FileError::TimedOut)),
+            Errand::Probe => Completion::Probed(ProbeAnswer::TimedOut),
+            Errand::Release => Completion::Released(ReleaseAnswer::Held),
+            Errand::Spawn => {
+                if let Some(engine) = self.phase.engine() {
+                    self.abandoned_spawns.insert(sequence, engine.incarnation);
+                }
+                Completion::Spawned(Err(SpawnError::TimedOut))
+            }
+            Errand::Stage => Completion::Staged(Err(StageError::Stalled)),
+        };
+        self.answered(cx, errand, result);
+    }
+
+    /// Opens an errand, with the deadline by which it is answered one way or the other.
+    fn run_errand(&mut self, cx: &Cx<'_>, errand: Errand, within: Duration) -> EffectId {
+        self.deadlines.arm(errand.due(), cx.now + within);
+        EffectId { pool: self.uid, sequence: self.errands.open(errand) }
+    }
+
+    /// Gives an errand up; its answer will be stale.
+    fn drop_errand(&mut self, errand: Errand) {
+        self.errands.close(errand);
+        self.deadlines.disarm(errand.due());
+    }
+
+    /// Moves to a phase and tells observers when it has another name.
+    fn enter(&mut self, cx: &mut Cx<'_>, phase: Phase) {
+        let (from, to) = (self.shown.0, phase.name());
+        self.phase = phase;
+        if from != to {
+            self.shown = (to, cx.now);
+            self.tell(cx, EventKind::PhaseChanged { from, to });
+        }
+    }
+
+    fn take_phase(&mut self) -> Phase {
+        core::mem::take(&mut self.phase)
+    }
+
+    fn tell(&self, cx: &mut Cx<'_>, kind: EventKind) {
+        let operation = self.running.as_ref().map(|running| running.operation.correlation);
+        let incarnation = match &self.phase {
+            Phase::Ended(Ended { engine, .. }) => Some(engine.incarnation),
+            other => other.engine().map(|engine| engine.incarnation),
+        };
+        cx.outbox.events.push_back(Event {
+            at: cx.now,
+            pool: Some(self.uid),
+            incarnation,
+            correlation: cx.correlation.or(operation),
+            kind,
+        });
+    }
+
+    fn signal(&self, cx: &mut Cx<'_>, incarnation: Incarnation, signal: Signal) {
+        cx.outbox.effects.push_back(Effect::Signal { engine: self.engine_ref(incarnation), signal });
+        self.tell(cx, EventKind::Signalled { signal });
+    }
+
+    const fn engine_ref(&self, incarnation: Incarnation) -> EngineRef {
+        EngineRef { pool: self.uid, incarnation }
+    }
+
+    /// Brings a file closer to what is wanted of it.
+    fn tend_file(&mut self, cx: &mut Cx<'_>, incarnation: Incarnation, file: FileKind) {
+        let Some(action) = self.files.begin(file) else { return };
+        let errand = match file {
+            FileKind::Handoff => Errand::HandoffFile,
+            FileKind::Pid => Errand::PidFile,
+        };
+        let id = self.run_errand(cx, errand, FILE_WITHIN);
+        let engine = self.engine_ref(incarnation);
+        cx.outbox.effects.push_back(match action {
+            FileAction::Remove => Effect::RemoveFile { id, engine, file },
+            FileAction::Write => Effect::WriteFile { id, engine, file },
+        });
+    }
+
+    fn want_file(&mut self, cx: &mut Cx<'_>, incarnation: Incarnation, file: FileKind, wanted: bool) {
+        self.files.want(file, wanted);
+        self.tend_file(cx, incarnation, file);
+    }
+
+    fn file_done(&mut self, cx: &mut Cx<'_>, file: FileKind, result: Result<(), FileError>) {
+        self.files.done(file);
+        if let Err(error) = result {
+            self.tell(cx, EventKind::FileFailed { file, error });
+        }
+        let ended = match &self.phase {
+            Phase::Ended(ended) => Some(&ended.engine),
+            other => other.engine(),
+        };
+        if let Some(incarnation) = ended.map(|engine| engine.incarnation) {
+            self.tend_file(cx, incarnation, file);
+        }
+        match &self.phase {
+            Phase::Starting(_) if file == FileKind::Pid => self.send_probe(cx),
+            Phase::Ended(_) => self.settle(cx),
+            Phase::Stopped
+            | Phase::Staging(_)
+            | Phase::Waiting(_)
+            | Phase::Starting(_)
+            | Phase::Ready(_)
+            | Phase::Draining(..)
+            | Phase::Stopping(_)
+            | Phase::Held(_) => {}
+        }
+    }
+
+    fn probe(&mut self, cx: &mut Cx<'_>, engine: &Engine, kind: ProbeKind) {
+        let (timeout, interval) = match kind {
+            ProbeKind::Liveness => (self.policy.liveness.timeout, self.policy.liveness.interval),
+            ProbeKind::Readiness => (self.policy.start.probe_timeout, self.policy.start.probe_interval),
+        };
+        // The executor keeps the time-out; the margin is for its answer to arrive.
+        let id = self.run_errand(cx, Errand::Probe, timeout + Duration::from_secs(1));
+        self.deadlines.arm(Due::ProbeSend, cx.now + interval);
+        let engine = self.engine_ref(engine.incarnation);
+        cx.outbox.effects.push_back(Effect::Probe { id, engine, kind, timeout });
+    }
+
+    /// The deadline of probes is near: one is sent, unless the last is still out; then its answer
+    /// sends the next.
+    fn send_probe(&mut self, cx: &mut Cx<'_>) {
+        if self.errands.is_open(Errand::Probe) {
+            return;
+        }
+        match &self.phase {
+            Phase::Starting(engine) if engine.pid.is_some() => {
+                let engine = *engine;
+                self.probe(cx, &engine, ProbeKind::Readiness);
+            }
+            Phase::Ready(serving) => {
+                let engine = serving.engine;
+                self.probe(cx, &engine, ProbeKind::Liveness);
+            }
+            Phase::Stopped
+            | Phase::Staging(_)
+            | Phase::Waiting(_)
+            | Phase::Starting(_)
+            | Phase::Draining(..)
+            | Phase::Stopping(_)
+            | Phase::Ended(_)
+            | Phase::Held(_) => {}
+        }
+    }
+
+    fn probed(&mut self, cx: &mut Cx<'_>, answer: ProbeAnswer) {
+        match self.take_phase() {
+            Phase::Starting(engine) => self.readiness_answered(cx, engine, answer),
+            Phase::Ready(serving) => self.liveness_answered(cx, serving, answer),
+            // Leaving these two phases drops the errand, so no answer can arrive elsewhere.
+            other => {
+                self.phase = other;
+                debug_assert!(false, "E03: a probe was answered in phase {:?}", self.phase.name());
+            }
+        }
+    }
+}

@@ -1,0 +1,227 @@
+//! Commands on a pool: how each meets the operation that runs, and what it does in every phase.
+
+use core::time::Duration;
+
+use crate::answer::{Answer, Refusal};
+use crate::event::{DrainOutcome, EventKind};
+use crate::id::{CommandId, Correlation, OperationId};
+use crate::input::Verb;
+use crate::operation::{Meeting, Operation, OperationKind, Outcome};
+use crate::phase::{DownBy, Held, Phase, StartCause, Wanted};
+use crate::pool::{Cx, Pool, Running};
+use crate::verdict::StopCause;
+
+impl Pool {
+    /// Carries a command out, or refuses it. Exactly one reply.
+    pub(crate) fn command(
+        &mut self,
+        cx: &mut Cx<'_>,
+        command: CommandId,
+        correlation: Correlation,
+        verb: Verb,
+    ) {
+        if cx.closing {
+            return cx.reply(command, Answer::Refused(Refusal::ShuttingDown));
+        }
+        let kind = match verb {
+            Verb::Undrain => return self.undrain(cx, command),
+            Verb::Deregister => OperationKind::Deregister,
+            Verb::Drain { .. } => OperationKind::Drain,
+            Verb::Preload => OperationKind::Preload,
+            Verb::Restart => OperationKind::Restart,
+            Verb::Stop => OperationKind::Stop,
+        };
+        let patience = match verb {
+            Verb::Drain { deadline } => deadline.unwrap_or(self.policy.drain.deadline),
+            Verb::Deregister | Verb::Preload | Verb::Restart | Verb::Stop | Verb::Undrain => {
+                self.policy.drain.deadline
+            }
+        };
+        let running = self.operation().map(|operation| (operation.kind, operation.id));
+        let operation = match running.map(|(running, id)| (kind.meets(running), running, id)) {
+            Some((Meeting::Refused, with, _)) => {
+                return cx.reply(command, Answer::Refused(Refusal::Busy { with }));
+            }
+            Some((Meeting::Joins, _, operation)) => {
+                cx.reply(command, Answer::Accepted { operation });
+                return self.joined(cx, kind, patience);
+            }
+            Some((Meeting::Supersedes, ..)) | None => self.begin_operation(cx, kind, correlation),
+        };
+        cx.reply(command, Answer::Accepted { operation });
+        self.carry_out(cx, kind, patience);
+    }
+
+    /// The supervisor goes down: drain with this patience, or with none at all kill what is left.
+    pub(crate) fn shut_down(&mut self, cx: &mut Cx<'_>, correlation: Correlation, patience: Duration) {
+        let kind = OperationKind::Shutdown;
+        if self.operation().is_none_or(|operation| operation.kind != kind) {
+            self.begin_operation(cx, kind, correlation);
+            self.carry_out(cx, kind, patience);
+        }
+        if patience.is_zero() {
+            self.force_down(cx);
+        }
+    }
+
+    /// Ends the running operation and keeps its outcome.
+    pub(super) fn end_operation(&mut self, cx: &mut Cx<'_>, outcome: Outcome) {
+        let Some(Running { mut operation, .. }) = self.running.take() else { return };
+        let (id, kind) = (operation.id, operation.kind);
+        let took = cx.now.since(operation.started);
+        operation.ended = Some((cx.now, outcome.clone()));
+        let correlation = cx.correlation.replace(operation.correlation);
+        self.tell(cx, EventKind::OperationEnded { operation: id, kind, outcome, took });
+        cx.correlation = correlation;
+        self.last_operation = Some(id);
+        cx.books.outcomes.keep(operation);
+    }
+
+    fn begin_operation(
+        &mut self,
+        cx: &mut Cx<'_>,
+        kind: OperationKind,
+        correlation: Correlation,
+    ) -> OperationId {
+        self.end_operation(cx, Outcome::Superseded { by: kind });
+        cx.books.operations_issued += 1;
+        let id = OperationId(cx.books.operations_issued);
+        let operation = Operation { id, kind, pool: self.uid, correlation, started: cx.now, ended: None };
+        self.running = Some(Running { operation, drained: None });
+        self.tell(cx, EventKind::OperationStarted { operation: id, kind });
+        id
+    }
+
+    fn joined(&mut self, cx: &mut Cx<'_>, kind: OperationKind, patience: Duration) {
+        match kind {
+            OperationKind::Drain => self.join_drain(cx, patience),
+            OperationKind::Deregister
+            | OperationKind::Preload
+            | OperationKind::Reload
+            | OperationKind::Restart
+            | OperationKind::Shutdown
+            | OperationKind::Stop => {}
+        }
+    }
+
+    fn carry_out(&mut self, cx: &mut Cx<'_>, kind: OperationKind, patience: Duration) {
+        match kind {
+            OperationKind::Preload => {
+                self.wanted = Wanted::Up;
+                self.bring_up(cx);
+            }
+            OperationKind::Restart | OperationKind::Reload => {
+                self.wanted = Wanted::Up;
+                self.bring_round(cx, patience);
+            }
+            OperationKind::Drain => self.wind_down(cx, DownBy::Drain, patience),
+            OperationKind::Stop => {
+                self.wanted = Wanted::Down(DownBy::Stop);
+                self.bring_down(cx);
+            }
+            OperationKind::Deregister => self.wind_down(cx, DownBy::Deregister, patience),
+            // What is wanted stays: the next start of the supervisor goes on with it.
+            OperationKind::Shutdown => self.drain_down(cx, patience),
+        }
+    }
+
+    /// Preload: a start where there is none, else the one under way.
+    fn bring_up(&mut self, cx: &mut Cx<'_>) {
+        match &self.phase {
+            Phase::Ready(_) => self.end_operation(cx, Outcome::Completed),
+            Phase::Stopped | Phase::Held(Held::Config { .. } | Held::NotReleased) => {
+                self.begin_start(cx, StartCause::Asked);
+            }
+            Phase::Held(Held::Stuck(_)) => self.end_operation(cx, Outcome::Stuck),
+            // Waits for Ready, or for the failure that comes instead.
+            Phase::Staging(_)
+            | Phase::Waiting(_)
+            | Phase::Starting(_)
+            | Phase::Draining(..)
+            | Phase::Stopping(_)
+            | Phase::Ended(_) => {}
+        }
+    }
+
+    /// Restart: drain, then start afresh.
+    fn bring_round(&mut self, cx: &mut Cx<'_>, patience: Duration) {
+        match self.phase {
+            Phase::Ready(serving) => self.begin_drain(cx, serving, patience),
+            Phase::Starting(engine) => {
+                self.stop_engine(cx, engine, StopCause::Asked, self.policy.stop.grace);
+            }
+            Phase::Stopped
+            | Phase::Staging(_)
+            | Phase::Waiting(_)
+            | Phase::Draining(..)
+            | Phase::Stopping(_)
+            | Phase::Ended(_)
+            | Phase::Held(_) => self.bring_up(cx),
+        }
+    }
+
+    fn wind_down(&mut self, cx: &mut Cx<'_>, by: DownBy, patience: Duration) {
+        self.wanted = Wanted::Down(by);
+        self.drain_down(cx, patience);
+    }
+
+    /// Drain and stop. A pool that is not ready has nothing in flight.
+    fn drain_down(&mut self, cx: &mut Cx<'_>, patience: Duration) {
+        match self.phase {
+            Phase::Ready(serving) => self.begin_drain(cx, serving, patience),
+            Phase::Draining(..) => self.join_drain(cx, patience),
+            Phase::Stopped
+            | Phase::Staging(_)
+            | Phase::Waiting(_)
+            | Phase::Starting(_)
+            | Phase::Stopping(_)
+            | Phase::Ended(_)
+            | Phase::Held(_) => self.bring_down(cx),
+        }
+    }
+
+    /// Stop now; what is in flight is cut.
+    fn bring_down(&mut self, cx: &mut Cx<'_>) {
+        let grace = self.policy.stop.grace;
+        match self.phase {
+            Phase::Ready(serving) | Phase::Draining(serving, _) => {
+                self.cut_and_stop(cx, serving.engine, grace);
+            }
+            Phase::Starting(engine) => self.stop_engine(cx, engine, StopCause::Asked, grace),
+            Phase::Stopped
+            | Phase::Staging(_)
+            | Phase::Waiting(_)
+            | Phase::Held(Held::Config { .. } | Held::NotReleased) => self.rest(cx),
+            Phase::Held(Held::Stuck(_)) => self.end_operation(cx, Outcome::Stuck),
+            // The end is under way already.
+            Phase::Stopping(_) | Phase::Ended(_) => {}
+        }
+    }
+
+    /// KILL whatever is left, now.
+    fn force_down(&mut self, cx: &mut Cx<'_>) {
+        match self.phase {
+            Phase::Ready(serving) | Phase::Draining(serving, _) => {
+                self.cut_and_stop(cx, serving.engine, Duration::ZERO);
+            }
+            Phase::Starting(engine) => self.stop_engine(cx, engine, StopCause::Asked, Duration::ZERO),
+            Phase::Stopping(_) => self.kill_now(cx),
+            Phase::Stopped | Phase::Staging(_) | Phase::Waiting(_) | Phase::Ended(_) | Phase::Held(_) => {}
+        }
+    }
+
+    fn undrain(&mut self, cx: &mut Cx<'_>, command: CommandId) {
+        let running = self.operation().map(|operation| (operation.kind, operation.id));
+        let refusal = match (running, &self.phase) {
+            (Some((OperationKind::Drain, operation)), Phase::Draining(..)) => {
+                cx.reply(command, Answer::Accepted { operation });
+                self.wanted = Wanted::Up;
+                return self.back_to_service(cx, DrainOutcome::Undrained, Outcome::Undrained);
+            }
+            (Some((OperationKind::Drain, _)), _) => Refusal::TooLate,
+            (Some((with, _)), Phase::Draining(..)) => Refusal::Busy { with },
+            (Some(_) | None, _) => Refusal::NotDraining,
+        };
+        cx.reply(command, Answer::Refused(refusal));
+    }
+}

@@ -1,0 +1,270 @@
+//! From Stopped to Ready: staging, gates, spawn, PID file, readiness.
+
+use core::time::Duration;
+
+use crate::deadline::Due;
+use crate::effect::Signal;
+use crate::effect::{Effect, FileKind};
+use crate::errand::Errand;
+use crate::event::EventKind;
+use crate::gate::{Gates, ReleaseGate};
+use crate::id::Incarnation;
+use crate::input::{Completion, ProbeAnswer, ReleaseAnswer, SpawnError, Spawned, StageError};
+use crate::ladder::Ladder;
+use crate::liveness::Liveness;
+use crate::operation::{OperationKind, Outcome};
+use crate::phase::{Engine, Held, Phase, Serving, StartCause, Stopping, Waiting, Wanted};
+use crate::pool::{Cx, Pool, RELEASE_POLL, RELEASE_WITHIN, SPAWN_WITHIN};
+use crate::verdict::{CrashClass, Evidence, HostProblem, StopCause, Verdict};
+
+impl Pool {
+    /// Begins a start, unless nothing is wanted or the supervisor goes down.
+    pub(super) fn begin_start(&mut self, cx: &mut Cx<'_>, cause: StartCause) {
+        debug_assert!(self.phase.engine().is_none(), "S09: two live processes in one pool");
+        if cx.closing || self.wanted != Wanted::Up {
+            return self.rest(cx);
+        }
+        self.deadlines.disarm(Due::Recheck);
+        self.drop_errand(Errand::Release);
+        self.drop_errand(Errand::Stage);
+        self.ask_stage(cx);
+        self.enter(cx, Phase::Staging(cause));
+    }
+
+    /// The model is there, or is not.
+    pub(super) fn staged(&mut self, cx: &mut Cx<'_>, result: Result<(), StageError>) {
+        match (self.take_phase(), result) {
+            (Phase::Staging(cause), Ok(())) => self.wait(cx, Gates::default(), cause),
+            (Phase::Staging(_), Err(error)) => {
+                self.start_failed(cx, CrashClass::StageFailed(error), Evidence::Stage(error));
+            }
+            (Phase::Held(Held::Config { .. }), Ok(())) => {
+                self.wait(cx, Gates::default(), StartCause::Automatic);
+            }
+            (phase @ Phase::Held(Held::Config { .. }), Err(_)) => {
+                self.phase = phase;
+                self.deadlines.arm(Due::Recheck, cx.now + self.policy.restart.config_recheck);
+            }
+            (other, _) => {
+                self.phase = other;
+                debug_assert!(false, "E04: staging was answered in phase {:?}", self.phase.name());
+            }
+        }
+    }
+
+    /// Waits for the gates; goes on at once when all are open.
+    pub(super) fn wait(&mut self, cx: &mut Cx<'_>, gates: Gates, cause: StartCause) {
+        self.enter(cx, Phase::Waiting(Waiting { gates, cause }));
+        self.pass_gates(cx);
+    }
+
+    /// Passes every gate whose time has come. The release is checked last, so that its answer is
+    /// fresh when the process is made.
+    pub(super) fn pass_gates(&mut self, cx: &mut Cx<'_>) {
+        let Phase::Waiting(waiting) = &self.phase else { return };
+        match waiting.gates.backoff_until {
+            Some(until) if until > cx.now => self.deadlines.arm(Due::GateOpens, until),
+            Some(_) | None => self.ask_release(cx),
+        }
+    }
+
+    /// Ports and devices are free, or are not.
+    pub(super) fn released(&mut self, cx: &mut Cx<'_>, answer: ReleaseAnswer) {
+        match (self.take_phase(), answer) {
+            (Phase::Waiting(waiting), ReleaseAnswer::Free) => self.spawn(cx, waiting.cause),
+            (Phase::Waiting(waiting), ReleaseAnswer::Held) => self.release_held(cx, waiting),
+            (Phase::Waiting(waiting), ReleaseAnswer::PortStranger { port, pid }) => {
+                self.port_taken(cx, waiting, port, pid);
+            }
+            (Phase::Held(Held::NotReleased), ReleaseAnswer::Free) => {
+                self.wait(cx, Gates::default(), StartCause::Automatic);
+            }
+            (
+                phase @ Phase::Held(Held::NotReleased),
+                ReleaseAnswer::Held | ReleaseAnswer::PortStranger { .. },
+            ) => {
+                self.phase = phase;
+                self.deadlines.arm(Due::Recheck, cx.now + self.policy.restart.host_recheck);
+            }
+            (other, _) => {
+                self.phase = other;
+                debug_assert!(false, "E05: a release was answered in phase {:?}", self.phase.name());
+            }
+        }
+    }
+
+    /// The process exists, or could not be made.
+    pub(super) fn spawned(&mut self, cx: &mut Cx<'_>, result: Result<Spawned, SpawnError>) {
+        match (self.take_phase(), result) {
+            (Phase::Starting(engine), Ok(Spawned { pid })) => {
+                let engine = Engine { pid: Some(pid), ..engine };
+                self.phase = Phase::Starting(engine);
+                self.tell(cx, EventKind::EngineSpawned { pid });
+                self.want_file(cx, engine.incarnation, FileKind::Pid, true);
+            }
+            (Phase::Starting(_), Err(error)) => {
+                self.start_failed(cx, CrashClass::SpawnFailed(error), Evidence::Spawn(error));
+            }
+            (Phase::Stopping(Stopping { engine, cause, ladder }), Ok(Spawned { pid })) => {
+                // A stop came first; it was remembered and is carried out now.
+                let engine = Engine { pid: Some(pid), ..engine };
+                self.phase = Phase::Stopping(Stopping { engine, cause, ladder });
+                self.tell(cx, EventKind::EngineSpawned { pid });
+                let grace = match ladder {
+                    Ladder::Unspawned { grace } => grace,
+                    Ladder::Termed | Ladder::Killed => Duration::ZERO,
+                };
+                self.take_step(cx, Ladder::begin(cx.now, grace, &self.policy.stop));
+            }
+            (Phase::Stopping(_), Err(error)) => {
+                let evidence = [Evidence::OwnSignal(StopCause::Asked), Evidence::Spawn(error)].into();
+                self.conclude(cx, Verdict { class: CrashClass::Asked, evidence }, None);
+            }
+            (other, _) => {
+                self.phase = other;
+                debug_assert!(false, "E06: a spawn was answered in phase {:?}", self.phase.name());
+            }
+        }
+    }
+
+    /// A spawn that was given up succeeded after all.
+    pub(super) fn stop_late_spawn(&self, cx: &mut Cx<'_>, incarnation: Incarnation, result: &Completion) {
+        self.tell(cx, EventKind::StaleInput);
+        if matches!(result, Completion::Spawned(Ok(_))) {
+            self.signal(cx, incarnation, Signal::KillTree);
+        }
+    }
+
+    pub(super) fn readiness_answered(&mut self, cx: &mut Cx<'_>, engine: Engine, answer: ProbeAnswer) {
+        match answer {
+            ProbeAnswer::Healthy => return self.become_ready(cx, engine),
+            ProbeAnswer::Stranger => {
+                self.phase = Phase::Starting(engine);
+                let port = self.spec.port.unwrap_or_default();
+                self.tell(cx, EventKind::PortStranger { port, pid: None });
+                let grace = self.policy.stop.grace;
+                return self.stop_engine(cx, engine, StopCause::PortStranger, grace);
+            }
+            ProbeAnswer::Loading
+            | ProbeAnswer::Refused
+            | ProbeAnswer::TimedOut
+            | ProbeAnswer::Unhealthy { .. } => {}
+        }
+        self.phase = Phase::Starting(engine);
+        if self.deadlines.of(Due::ProbeSend).is_none() {
+            self.send_probe(cx);
+        }
+    }
+
+    pub(super) fn start_timed_out(&mut self, cx: &mut Cx<'_>) {
+        let Phase::Starting(engine) = self.phase else { return };
+        self.stop_engine(cx, engine, StopCause::StartTimeout, self.policy.stop.grace);
+    }
+
+    /// A hold is looked at: has its cause gone?
+    pub(super) fn look_again(&mut self, cx: &mut Cx<'_>) {
+        match &self.phase {
+            Phase::Held(Held::Config { look: true }) => self.ask_stage(cx),
+            Phase::Held(Held::NotReleased) => self.ask_release(cx),
+            Phase::Held(Held::Config { look: false } | Held::Stuck(_))
+            | Phase::Stopped
+            | Phase::Staging(_)
+            | Phase::Waiting(_)
+            | Phase::Starting(_)
+            | Phase::Ready(_)
+            | Phase::Draining(..)
+            | Phase::Stopping(_)
+            | Phase::Ended(_) => {}
+        }
+    }
+
+    /// Arms what is due when a ready engine has been stable, and sends the next probe in time.
+    pub(super) fn watch_ready(&mut self, cx: &Cx<'_>, engine: &Engine) {
+        let since = engine.ready_since.unwrap_or(cx.now);
+        let restart = &self.policy.restart;
+        let resets = [
+            (Due::Stable, restart.stable_after),
+            (Due::RestartCountReset, restart.restart_count_reset_after),
+        ];
+        for (due, after) in resets {
+            if !after.is_zero() && since + after > cx.now {
+                self.deadlines.arm(due, since + after);
+            }
+        }
+        if !self.policy.liveness.interval.is_zero() {
+            self.deadlines.arm(Due::ProbeSend, cx.now + self.policy.liveness.interval);
+        }
+    }
+
+    fn become_ready(&mut self, cx: &mut Cx<'_>, engine: Engine) {
+        let engine = Engine { ready_since: Some(cx.now), ..engine };
+        let took = cx.now.since(engine.spawned);
+        self.load_time = Some(took);
+        self.heartbeat = Some(cx.now);
+        self.deadlines.disarm(Due::StartTimeout);
+        let liveness = Liveness::begin(cx.now, self.leases.progress());
+        self.enter(cx, Phase::Ready(Serving { engine, liveness }));
+        self.tell(cx, EventKind::EngineReady { took });
+        self.watch_ready(cx, &engine);
+        self.want_file(cx, engine.incarnation, FileKind::Handoff, true);
+        let waits =
+            |kind| matches!(kind, OperationKind::Preload | OperationKind::Restart | OperationKind::Reload);
+        if self.operation().is_some_and(|operation| waits(operation.kind)) {
+            self.end_operation(cx, Outcome::Completed);
+        }
+    }
+
+    fn spawn(&mut self, cx: &mut Cx<'_>, cause: StartCause) {
+        if cause == StartCause::Automatic {
+            self.supervision.restart_count = self.supervision.restart_count.saturating_add(1);
+        }
+        self.incarnations += 1;
+        let incarnation = Incarnation { epoch: cx.epoch, n: self.incarnations };
+        let engine = Engine { incarnation, pid: None, spawned: cx.now, ready_since: None };
+        self.deadlines.arm(Due::StartTimeout, cx.now + self.policy.start.timeout);
+        self.enter(cx, Phase::Starting(engine));
+        let id = self.run_errand(cx, Errand::Spawn, SPAWN_WITHIN);
+        let engine = self.engine_ref(incarnation);
+        cx.outbox.effects.push_back(Effect::Spawn { id, engine, spec: self.spec.hash });
+    }
+
+    fn ask_stage(&mut self, cx: &mut Cx<'_>) {
+        let id = self.run_errand(cx, Errand::Stage, self.policy.start.stage_stall);
+        cx.outbox.effects.push_back(Effect::Stage { id, pool: self.uid, spec: self.spec.hash });
+    }
+
+    fn ask_release(&mut self, cx: &mut Cx<'_>) {
+        let id = self.run_errand(cx, Errand::Release, RELEASE_WITHIN);
+        cx.outbox.effects.push_back(Effect::CheckRelease { id, spec: self.spec.hash });
+    }
+
+    fn release_held(&mut self, cx: &mut Cx<'_>, waiting: Waiting) {
+        let since = match waiting.gates.release {
+            ReleaseGate::Held { since } => since,
+            // The first answer may itself have taken long: it was asked when the other gates opened.
+            ReleaseGate::Unasked | ReleaseGate::PortStranger { .. } => {
+                waiting.gates.backoff_until.unwrap_or(self.shown.1).max(self.shown.1)
+            }
+        };
+        if cx.now.since(since) >= RELEASE_WITHIN {
+            let class = CrashClass::HostProblem(HostProblem::NotReleased);
+            self.blame_host(cx, class, None);
+            return self.hold(cx, Held::NotReleased);
+        }
+        self.deadlines.arm(Due::GateOpens, cx.now + RELEASE_POLL);
+        let gates = Gates { release: ReleaseGate::Held { since }, ..waiting.gates };
+        self.phase = Phase::Waiting(Waiting { gates, ..waiting });
+    }
+
+    fn port_taken(&mut self, cx: &mut Cx<'_>, waiting: Waiting, port: u16, pid: Option<u32>) {
+        let recheck = cx.now + self.policy.restart.host_recheck;
+        self.deadlines.arm(Due::GateOpens, recheck);
+        let release = ReleaseGate::PortStranger { port, pid, recheck };
+        self.phase = Phase::Waiting(Waiting { gates: Gates { release, ..waiting.gates }, ..waiting });
+        self.tell(cx, EventKind::PortStranger { port, pid });
+        let class = CrashClass::HostProblem(HostProblem::PortStranger);
+        self.blame_host(cx, class, Some(Evidence::PortStranger(port)));
+        // The caller of a preload hears why at once; the pool goes on looking.
+        self.fail_start_operation(cx);
+    }
+}
