@@ -4,6 +4,7 @@
 //! in (time, pool, kind) order.
 
 use alloc::collections::BTreeSet;
+use core::time::Duration;
 
 use serde::{Deserialize, Serialize};
 
@@ -75,6 +76,28 @@ impl Due {
         Self::StageAnswer,
     ];
 
+    /// Whether it is about an engine, which does not run while the machine is suspended.
+    const fn is_engine_side(self) -> bool {
+        match self {
+            Self::DrainDeadline | Self::GateOpens | Self::LeaseExpiry | Self::QueueWait | Self::Recheck => {
+                false
+            }
+            Self::KillGrace
+            | Self::ProbeSend
+            | Self::RestartCountReset
+            | Self::Stable
+            | Self::StartTimeout
+            | Self::StuckWait
+            | Self::EvidenceAnswer
+            | Self::HandoffFileAnswer
+            | Self::PidFileAnswer
+            | Self::ProbeAnswer
+            | Self::ReleaseAnswer
+            | Self::SpawnAnswer
+            | Self::StageAnswer => true,
+        }
+    }
+
     /// A short phrase for people: `drain deadline`.
     #[must_use]
     pub const fn label(self) -> &'static str {
@@ -127,6 +150,15 @@ impl Deadlines {
     /// The instant a kind is armed for; `None` when it is not.
     pub(crate) fn of(&self, due: Due) -> Option<Time> {
         self.at.get(due as usize).copied().filter(|at| *at != Time::NEVER)
+    }
+
+    /// Moves the deadlines on engines, and on answers about them, later. Promises to people stay.
+    pub(crate) fn shift_engine_side(&mut self, by: Duration) {
+        for due in Due::ALL.into_iter().filter(|due| due.is_engine_side()) {
+            if let Some(at) = self.of(due) {
+                self.arm(due, at + by);
+            }
+        }
     }
 
     /// The earliest, in (time, kind) order.

@@ -9,6 +9,7 @@
 
 use alloc::boxed::Box;
 use alloc::collections::BTreeMap;
+use alloc::vec::Vec;
 use core::time::Duration;
 
 use serde::{Deserialize, Serialize};
@@ -92,6 +93,7 @@ impl Host {
             Input::Exited { engine, status } => {
                 self.tell_pool(engine.pool, |pool, cx| pool.exited(cx, engine.incarnation, status));
             }
+            Input::Gap { by } => self.in_every_pool(|pool, cx| pool.gap(cx, by)),
             Input::LeaseAsk { command, correlation, pool, holder, priority, ttl } => {
                 let ask = LeaseAsk { command, correlation, holder, priority, ttl };
                 self.ask_pool(command, Some(correlation), pool, |pool, cx| pool.lease_ask(cx, ask));
@@ -107,6 +109,7 @@ impl Host {
             }
             Input::Register { command, correlation, spec } => self.register(command, correlation, *spec),
             Input::Shutdown { correlation } => self.shut_down(correlation),
+            Input::Stalled => self.in_every_pool(|pool, cx| pool.stalled(cx)),
             Input::Timer => self.fire_one(),
         }
         self.exit_when_at_rest();
@@ -184,10 +187,7 @@ impl Host {
         });
         self.closing = self.closing.or(Some(Closing::Draining));
         let patience = if forced { Duration::ZERO } else { self.config.shutdown_deadline };
-        let uids: alloc::vec::Vec<PoolUid> = self.pools.keys().copied().collect();
-        for uid in uids {
-            self.in_pool(uid, Some(correlation), |pool, cx| pool.shut_down(cx, correlation, patience));
-        }
+        self.in_every_pool(|pool, cx| pool.shut_down(cx, correlation, patience));
     }
 
     /// Fires the earliest deadline, if it is due.
@@ -238,6 +238,13 @@ impl Host {
                 correlation: None,
                 kind: EventKind::StaleInput,
             });
+        }
+    }
+
+    fn in_every_pool(&mut self, mut act: impl FnMut(&mut Pool, &mut Cx<'_>)) {
+        let uids: Vec<PoolUid> = self.pools.keys().copied().collect();
+        for uid in uids {
+            self.in_pool(uid, None, &mut act);
         }
     }
 

@@ -40,6 +40,12 @@ pub enum Input {
         /// How it ended.
         status: ExitStatus,
     },
+    /// The machine was suspended: the clock moved on, no engine did. Deadlines on engines move with
+    /// it; promises to people do not.
+    Gap {
+        /// For how long.
+        by: Duration,
+    },
     /// Someone asks for a lease.
     LeaseAsk {
         /// Answered with exactly one reply, perhaps after a wait in the queue.
@@ -93,6 +99,9 @@ pub enum Input {
         /// Follows the shutdown through logs and events.
         correlation: Correlation,
     },
+    /// The driver itself was held up (stopped, frozen, paused) while engines may have run on: what a
+    /// probe seemed to say meanwhile does not count.
+    Stalled,
     /// The deadline of [`poll_timeout`](crate::Host::poll_timeout) was reached. Fires exactly one
     /// due deadline; harmless when none is due.
     Timer,

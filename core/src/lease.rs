@@ -143,6 +143,20 @@ impl LeaseBook {
         true
     }
 
+    /// Lets no lease expire before `at`.
+    pub(crate) fn hold_off_expiry(&mut self, at: Time) {
+        while let Some((expires, sequence)) = self.by_expiry.first().copied() {
+            if expires >= at {
+                return;
+            }
+            self.by_expiry.pop_first();
+            self.by_expiry.insert((at, sequence));
+            if let Some(lease) = self.active.get_mut(&sequence) {
+                lease.expires = at;
+            }
+        }
+    }
+
     /// Ends the earliest lease whose time has come.
     pub(crate) fn expire_one(&mut self, pool: PoolUid, now: Time) -> Option<LeaseId> {
         let (at, sequence) = self.by_expiry.first().copied()?;

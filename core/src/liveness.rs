@@ -3,6 +3,8 @@
 //! A time-out does not count while work progressed since the last probe: a busy engine may be slow
 //! to answer. That patience has an end of its own.
 
+use core::time::Duration;
+
 use serde::{Deserialize, Serialize};
 
 use crate::input::ProbeAnswer;
@@ -32,6 +34,11 @@ pub(crate) enum Pulse {
 impl Liveness {
     pub(crate) const fn begin(now: Time, progress: u64) -> Self {
         Self { misses: 0, last_healthy: now, progress_seen: progress }
+    }
+
+    /// The machine was suspended: patience does not run out meanwhile.
+    pub(crate) fn shift(self, by: Duration) -> Self {
+        Self { last_healthy: self.last_healthy + by, ..self }
     }
 
     pub(crate) fn answer(
@@ -67,7 +74,6 @@ impl Liveness {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use core::time::Duration;
 
     const SECOND: Duration = Duration::from_secs(1);
 

@@ -225,6 +225,11 @@ impl Phase {
         }
     }
 
+    /// The engine that exists, is being made, or has just ended: whom news and files are about.
+    pub(crate) const fn subject(&self) -> Option<&Engine> {
+        if let Self::Ended(ended) = self { Some(&ended.engine) } else { self.engine() }
+    }
+
     /// Nothing is under way and nothing will happen by itself but the end of a hold.
     pub(crate) const fn is_at_rest(&self) -> bool {
         matches!(self, Self::Stopped | Self::Held(_))

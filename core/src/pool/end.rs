@@ -227,19 +227,13 @@ impl Pool {
     /// Goes on when the end is explained and the engine's files are gone.
     pub(super) fn settle(&mut self, cx: &mut Cx<'_>) {
         let tidy = self.files.is_settled(FileKind::Pid) && self.files.is_settled(FileKind::Handoff);
-        match self.take_phase() {
-            Phase::Ended(ended) if tidy && ended.report.is_some() => {
-                let report = ended.report.clone().unwrap_or_default();
-                let Ended { engine, status, stopped_for, .. } = &ended;
-                let was_ready = engine.ready_since.is_some();
-                let verdict =
-                    judge(End { stopped_for: *stopped_for, was_ready, status: *status, report: &report });
-                // Events of the conclusion still name the engine they are about.
-                self.phase = Phase::Ended(ended.clone());
-                self.conclude(cx, verdict, Some(&ended));
-            }
-            other => self.phase = other,
-        }
+        let Phase::Ended(ended) = &self.phase else { return };
+        let Some(report) = ended.report.as_ref().filter(|_| tidy) else { return };
+        let ended = ended.clone();
+        let Ended { engine, status, stopped_for, .. } = ended;
+        let was_ready = engine.ready_since.is_some();
+        let verdict = judge(End { stopped_for, was_ready, status, report });
+        self.conclude(cx, verdict, Some(&ended));
     }
 
     /// Cuts every lease and stops the engine, now. `grace` zero: KILL at once.

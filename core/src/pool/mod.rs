@@ -32,7 +32,7 @@ use crate::id::{
 use crate::input::{Completion, FileError, ProbeAnswer, ReleaseAnswer, SpawnError, StageError};
 use crate::lease::{Endings, LeaseBook};
 use crate::operation::{Operation, Outcomes};
-use crate::phase::{DownBy, Ended, Engine, Phase, PhaseName, StartCause, Wanted};
+use crate::phase::{DownBy, Engine, Phase, PhaseName, StartCause, Wanted};
 use crate::spec::{EngineSpec, Policy, PoolSpec};
 use crate::time::Time;
 use crate::verdict::{EvidenceReport, Verdict};
@@ -45,6 +45,10 @@ const FILE_WITHIN: Duration = Duration::from_secs(5);
 const EVIDENCE_WITHIN: Duration = Duration::from_millis(200);
 /// What the evidence's executor gets on top before it counts as silent.
 const EVIDENCE_MARGIN: Duration = Duration::from_millis(100);
+/// What an executor that keeps a time-out itself gets on top for its answer to arrive.
+const ANSWER_MARGIN: Duration = Duration::from_secs(1);
+/// Life of a lease after a suspend, at least: time enough for its holder to renew it.
+const LEASE_GRACE: Duration = Duration::from_secs(10);
 /// Longest time ports and devices may stay held after an engine's end.
 const RELEASE_WITHIN: Duration = Duration::from_secs(30);
 /// Time between two release checks.
@@ -205,6 +209,38 @@ impl Pool {
         }
     }
 
+    /// The machine was suspended. Leases get one grace, because their holders slept too.
+    pub(crate) fn gap(&mut self, cx: &Cx<'_>, by: Duration) {
+        self.deadlines.shift_engine_side(by);
+        match &mut self.phase {
+            Phase::Ready(serving) | Phase::Draining(serving, _) => {
+                serving.liveness = serving.liveness.shift(by);
+            }
+            Phase::Stopped
+            | Phase::Staging(_)
+            | Phase::Waiting(_)
+            | Phase::Starting(_)
+            | Phase::Stopping(_)
+            | Phase::Ended(_)
+            | Phase::Held(_) => {}
+        }
+        self.leases.hold_off_expiry(cx.now + LEASE_GRACE);
+        self.tend_lease_deadlines();
+    }
+
+    /// The driver was held up: the probe that is out is asked afresh, and an engine that had to
+    /// become ready meanwhile gets one more probe.
+    pub(crate) fn stalled(&mut self, cx: &mut Cx<'_>) {
+        let last_chance = cx.now + self.policy.start.probe_timeout + ANSWER_MARGIN;
+        if let Some(at) = self.deadlines.of(Due::StartTimeout) {
+            self.deadlines.arm(Due::StartTimeout, at.max(last_chance));
+        }
+        if self.errands.is_open(Errand::Probe) {
+            self.drop_errand(Errand::Probe);
+            self.send_probe(cx);
+        }
+    }
+
     /// The earliest deadline.
     pub(crate) fn next_deadline(&self) -> Option<(Time, Due)> {
         self.deadlines.earliest()
@@ -296,10 +332,7 @@ impl Pool {
 
     fn tell(&self, cx: &mut Cx<'_>, kind: EventKind) {
         let operation = self.running.as_ref().map(|running| running.operation.correlation);
-        let incarnation = match &self.phase {
-            Phase::Ended(Ended { engine, .. }) => Some(engine.incarnation),
-            other => other.engine().map(|engine| engine.incarnation),
-        };
+        let incarnation = self.phase.subject().map(|engine| engine.incarnation);
         cx.outbox.events.push_back(Event {
             at: cx.now,
             pool: Some(self.uid),
@@ -343,11 +376,7 @@ impl Pool {
         if let Err(error) = result {
             self.tell(cx, EventKind::FileFailed { file, error });
         }
-        let ended = match &self.phase {
-            Phase::Ended(ended) => Some(&ended.engine),
-            other => other.engine(),
-        };
-        if let Some(incarnation) = ended.map(|engine| engine.incarnation) {
+        if let Some(incarnation) = self.phase.subject().map(|engine| engine.incarnation) {
             self.tend_file(cx, incarnation, file);
         }
         match &self.phase {
@@ -369,8 +398,7 @@ impl Pool {
             ProbeKind::Liveness => (self.policy.liveness.timeout, self.policy.liveness.interval),
             ProbeKind::Readiness => (self.policy.start.probe_timeout, self.policy.start.probe_interval),
         };
-        // The executor keeps the time-out; the margin is for its answer to arrive.
-        let id = self.run_errand(cx, Errand::Probe, timeout + Duration::from_secs(1));
+        let id = self.run_errand(cx, Errand::Probe, timeout + ANSWER_MARGIN);
         self.deadlines.arm(Due::ProbeSend, cx.now + interval);
         let engine = self.engine_ref(engine.incarnation);
         cx.outbox.effects.push_back(Effect::Probe { id, engine, kind, timeout });
@@ -387,11 +415,12 @@ impl Pool {
                 let engine = *engine;
                 self.probe(cx, &engine, ProbeKind::Readiness);
             }
-            Phase::Ready(serving) => {
+            Phase::Ready(serving) if !self.policy.liveness.interval.is_zero() => {
                 let engine = serving.engine;
                 self.probe(cx, &engine, ProbeKind::Liveness);
             }
-            Phase::Stopped
+            Phase::Ready(_)
+            | Phase::Stopped
             | Phase::Staging(_)
             | Phase::Waiting(_)
             | Phase::Starting(_)
@@ -403,14 +432,17 @@ impl Pool {
     }
 
     fn probed(&mut self, cx: &mut Cx<'_>, answer: ProbeAnswer) {
-        match self.take_phase() {
+        // Leaving these two phases drops the errand, so no answer can arrive elsewhere.
+        match self.phase {
             Phase::Starting(engine) => self.readiness_answered(cx, engine, answer),
             Phase::Ready(serving) => self.liveness_answered(cx, serving, answer),
-            // Leaving these two phases drops the errand, so no answer can arrive elsewhere.
-            other => {
-                self.phase = other;
-                debug_assert!(false, "E03: a probe was answered in phase {:?}", self.phase.name());
-            }
+            Phase::Stopped
+            | Phase::Staging(_)
+            | Phase::Waiting(_)
+            | Phase::Draining(..)
+            | Phase::Stopping(_)
+            | Phase::Ended(_)
+            | Phase::Held(_) => debug_assert!(false, "E03: a probe was answered in {:?}", self.phase.name()),
         }
     }
 }

@@ -308,7 +308,7 @@ impl Pool {
         self.tell(cx, EventKind::LeaseEnded { lease, how });
     }
 
-    fn tend_lease_deadlines(&mut self) {
+    pub(super) fn tend_lease_deadlines(&mut self) {
         let expiry = self.leases.next_expiry().unwrap_or(Time::NEVER);
         self.deadlines.arm(Due::LeaseExpiry, expiry);
         let give_up = self.leases.next_give_up().unwrap_or(Time::NEVER);

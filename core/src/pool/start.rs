@@ -139,7 +139,6 @@ impl Pool {
         match answer {
             ProbeAnswer::Healthy => return self.become_ready(cx, engine),
             ProbeAnswer::Stranger => {
-                self.phase = Phase::Starting(engine);
                 let port = self.spec.port.unwrap_or_default();
                 self.tell(cx, EventKind::PortStranger { port, pid: None });
                 let grace = self.policy.stop.grace;
@@ -150,7 +149,6 @@ impl Pool {
             | ProbeAnswer::TimedOut
             | ProbeAnswer::Unhealthy { .. } => {}
         }
-        self.phase = Phase::Starting(engine);
         if self.deadlines.of(Due::ProbeSend).is_none() {
             self.send_probe(cx);
         }
