@@ -143,7 +143,7 @@ fn assert_silent(mut stream: TcpStream) {
 
 #[test]
 fn loads_then_serves() {
-    let mut stub = Stub::start(&["--load-time", "300ms", "--model", "m7"]);
+    let mut stub = Stub::start(&["--load-time", "1s", "--model", "m7"]);
     let loading = stub.get("/health");
     assert_eq!(loading.status, 503);
     assert!(loading.text.contains(r#""message":"Loading model""#), "{}", loading.text);
@@ -227,7 +227,7 @@ fn a_second_term_exits_1() {
 
 #[test]
 fn a_slow_exit_is_slow_and_ends_with_0() {
-    let mut stub = Stub::ready(&["--exit-delay", "300ms"]);
+    let mut stub = Stub::ready(&["--exit-delay", "1s"]);
     stub.signal(Signal::SIGTERM);
     stub.log_line("received SIGTERM");
     assert!(stub.process.try_wait().expect("our child").is_none());
