@@ -101,7 +101,7 @@ fn assert_times_out(port: u16, what: &str) {
     assert_eq!(ask(port, SHORT), ProbeAnswer::TimedOut, "{what}");
     let elapsed = start.elapsed();
     assert!(elapsed >= SHORT, "{what}: after {elapsed:?} already");
-    assert!(elapsed < LONG, "{what}: only after {elapsed:?}");
+    assert!(elapsed < 10 * SHORT, "{what}: only after {elapsed:?}");
 }
 
 const fn unhealthy(status: u16) -> ProbeAnswer {
@@ -193,7 +193,7 @@ fn dribbles_run_into_the_time_out() {
     assert_times_out(repeats("HTTP/1.1 200 OK\r\nX: ", "x", pause), "slow header");
     assert_times_out(repeats("HTTP/1.1 200 OK\r\n\r\n", "x", pause), "slow endless body");
     let interim = "HTTP/1.1 100 Continue\r\n\r\n";
-    assert_times_out(repeats("", interim, Duration::ZERO), "endless interim answers");
+    assert_times_out(repeats("", interim, pause), "slow endless interim answers");
 }
 
 #[test]
@@ -203,6 +203,8 @@ fn endless_answers_are_not_read_to_their_end() {
     assert_answers(body, ProbeAnswer::Healthy, "the status is known, the rest does not matter");
     let header: &'static str = Box::leak(format!("X-Pad: {kilobyte}\r\n").into_boxed_str());
     assert_answers(repeats("HTTP/1.1 200 OK\r\n", header, Duration::ZERO), unhealthy(0), "endless head");
+    let interim = "HTTP/1.1 100 Continue\r\n\r\n";
+    assert_answers(repeats("", interim, Duration::ZERO), unhealthy(0), "endless interim answers");
 }
 
 #[test]

@@ -18,7 +18,7 @@ use hyper::header::{ACCEPT, CONNECTION, HOST};
 use hyper::{Request, Response, StatusCode};
 use hyper_util::rt::TokioIo;
 use pool_manager_core::{Completion, EffectId, EngineRef, Incarnation, PoolUid, ProbeAnswer, ProbeKind};
-use tokio::io::{AsyncRead, AsyncWrite};
+use tokio::io::{AsyncRead, AsyncReadExt, AsyncWrite};
 use tokio::net::TcpStream;
 
 use crate::executor::Completions;
@@ -234,10 +234,14 @@ where
         .header(CONNECTION, "close")
         .body(Empty::<Bytes>::new())
         .map_err(|_| NoAnswer::NotHttp)?;
+    // Parsing is not interrupted by the time-out, so what there is to parse must be bounded as well:
+    // a server may send interim answers (100 Continue) as fast as it can.
+    let (read, write) = tokio::io::split(stream);
+    let bounded = tokio::io::join(read.take(2 * ANSWER_LIMIT_BYTES as u64), write);
     let mut client = http1::Builder::new();
     client.max_buf_size(ANSWER_LIMIT_BYTES);
     let (mut sender, connection) =
-        client.handshake(TokioIo::new(stream)).await.map_err(|_| NoAnswer::NotHttp)?;
+        client.handshake(TokioIo::new(bounded)).await.map_err(|_| NoAnswer::NotHttp)?;
     let mut connection = pin!(connection);
     let mut answer = pin!(async move {
         let response = sender.send_request(request).await.map_err(|_| NoAnswer::NotHttp)?;
