@@ -83,8 +83,10 @@ def write_tokenizer(file: gguf.GGUFWriter, vocabulary: list[tuple[bytes, gguf.To
     file.add_unk_token_id(0)
     file.add_bos_token_id(1)
     file.add_eos_token_id(2)
+    # ChatML, which llama-server knows without its --jinja.
     file.add_chat_template(
-        "{% for message in messages %}{{ message['role'] }}: {{ message['content'] }}\n{% endfor %}assistant: "
+        "{% for message in messages %}<|im_start|>{{ message['role'] }}\n{{ message['content'] }}<|im_end|>\n"
+        "{% endfor %}<|im_start|>assistant\n"
     )
 
 
