@@ -1,6 +1,6 @@
 //! One seed, one run: the trace hash tells. And a broken invariant is really heard of.
 
-mod busy_host;
+use crate::busy_host;
 
 use std::time::Duration;
 

@@ -9,15 +9,15 @@ use pool_manager_sim::{
 };
 
 /// Simulated time of one run.
-pub const RUN: Duration = Duration::from_secs(120);
+pub(crate) const RUN: Duration = Duration::from_secs(120);
 
 /// A whole run of [`RUN`].
-pub fn run(seed: u64) -> World {
+pub(crate) fn run(seed: u64) -> World {
     run_with(seed, |_| {})
 }
 
 /// A whole run, after a change to the fresh world.
-pub fn run_with(seed: u64, change: impl FnOnce(&mut World)) -> World {
+pub(crate) fn run_with(seed: u64, change: impl FnOnce(&mut World)) -> World {
     let (mut world, _) = start(seed);
     change(&mut world);
     world.run_for(RUN);
@@ -25,7 +25,7 @@ pub fn run_with(seed: u64, change: impl FnOnce(&mut World)) -> World {
 }
 
 /// A host in which everything has just begun. The seed also decides what kind of host it is.
-pub fn start(seed: u64) -> (World, Vec<PoolUid>) {
+pub(crate) fn start(seed: u64) -> (World, Vec<PoolUid>) {
     let order = if seed % 2 == 0 { TurnOrder::Driver } else { TurnOrder::Any };
     let latencies = if seed % 5 == 4 { Latencies::NONE } else { Latencies::busy() };
     let host = HostConfig { epoch: 1, shutdown_deadline: Duration::from_secs(seed % 3 * 5) };
