@@ -387,7 +387,7 @@ impl Pool {
                 let engine = *engine;
                 self.probe(cx, &engine, ProbeKind::Readiness);
             }
-            Phase::Ready(serving) => {
+            Phase::Ready(serving) if !self.policy.liveness.interval.is_zero() => {
                 let engine = serving.engine;
                 self.probe(cx, &engine, ProbeKind::Liveness);
             }
@@ -395,6 +395,7 @@ impl Pool {
             | Phase::Staging(_)
             | Phase::Waiting(_)
             | Phase::Starting(_)
+            | Phase::Ready(_)
             | Phase::Draining(..)
             | Phase::Stopping(_)
             | Phase::Ended(_)
