@@ -1,1 +1,28 @@
-//! x
+//! The simulated world around the real core: virtual time, fake engines, a fake process table and disk,
+//! clients with their own books. One seed, one run, to the byte.
+//!
+//! [`World`] is the entrance. It drives [`Host`](pool_manager_core::Host) exactly as the daemon's driver
+//! does, carries out its effects, and asks every oracle after every step; a broken invariant panics with
+//! its name and the last steps. Nothing here reads a clock, starts a thread or iterates over a hash map.
+
+mod agenda;
+mod canonical;
+mod clients;
+mod disk;
+mod engine;
+mod operator;
+mod oracle;
+mod process_table;
+mod random;
+mod trace;
+mod world;
+
+pub use clients::{Book, Clients, Traffic};
+pub use disk::{Content, Disk, StoredFile};
+pub use engine::{Ending, EngineHealth, EngineProfile, Hazard, TermBehaviour};
+pub use operator::Operator;
+pub use oracle::{Observed, Oracle, Violation};
+pub use process_table::{Process, ProcessTable};
+pub use random::{Span, Stream};
+pub use trace::{Step, Trace};
+pub use world::{Latencies, TurnOrder, World, WorldConfig, test_pool};

@@ -424,6 +424,7 @@ impl Pool {
             | Phase::Staging(_)
             | Phase::Waiting(_)
             | Phase::Starting(_)
+            | Phase::Ready(_)
             | Phase::Draining(..)
             | Phase::Stopping(_)
             | Phase::Ended(_)

@@ -1,0 +1,70 @@
+//! The agenda: what will happen, and when. Things filed for one instant come out in an order that only
+//! the seed decides, never the order of filing.
+
+use std::collections::BTreeMap;
+
+use pool_manager_core::Time;
+
+use crate::random::Stream;
+
+/// A queue of things to come.
+#[derive(Debug)]
+pub(crate) struct Agenda<T> {
+    entries: BTreeMap<(Time, u64), T>,
+    filed: u64,
+    order: Stream,
+}
+
+impl<T> Agenda<T> {
+    pub(crate) fn new(order: Stream) -> Self {
+        Self { entries: BTreeMap::new(), filed: 0, order }
+    }
+
+    pub(crate) fn file(&mut self, at: Time, thing: T) {
+        self.filed += 1;
+        self.entries.insert((at, self.filed), thing);
+    }
+
+    /// When the next thing happens.
+    pub(crate) fn next_at(&self) -> Option<Time> {
+        self.entries.first_key_value().map(|((at, _), _)| *at)
+    }
+
+    /// Takes all that is due, shuffled.
+    pub(crate) fn take_due(&mut self, now: Time) -> Vec<T> {
+        let later = self.entries.split_off(&(now, u64::MAX));
+        let due = std::mem::replace(&mut self.entries, later);
+        let mut due: Vec<T> = due.into_values().collect();
+        self.order.shuffle(&mut due);
+        due
+    }
+
+    /// A draw of the same stream that orders things.
+    pub(crate) fn draw_below(&mut self, end: u32) -> u32 {
+        self.order.below(end)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::random::Entity;
+
+    fn order(seed: u64) -> Vec<u32> {
+        let mut agenda = Agenda::new(Stream::new(seed, Entity::Agenda));
+        (0..10).for_each(|n| agenda.file(Time::from_nanos(5), n));
+        agenda.file(Time::from_nanos(6), 10);
+        assert_eq!(agenda.next_at(), Some(Time::from_nanos(5)));
+        agenda.take_due(Time::from_nanos(5))
+    }
+
+    #[test]
+    fn the_seed_orders_one_instant_and_nothing_later_is_taken() {
+        let filed: Vec<u32> = (0..10).collect();
+        assert_eq!(order(1), order(1));
+        assert_ne!(order(1), order(2));
+        let mut sorted = order(1);
+        sorted.sort_unstable();
+        assert_eq!(sorted, filed);
+    }
+}

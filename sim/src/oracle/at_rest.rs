@@ -1,0 +1,20 @@
+//! W01: an operation ends at the latest when its pool comes to rest; nobody waits for what will not come.
+
+use pool_manager_core::PhaseName;
+
+use super::{Observed, Oracle, Violation, hold};
+
+#[derive(Debug)]
+pub(super) struct AtRest;
+
+impl Oracle for AtRest {
+    fn step(&mut self, observed: Observed<'_>) -> Result<(), Violation> {
+        for pool in observed.view.pools() {
+            let rests = matches!(pool.phase, PhaseName::Stopped | PhaseName::Held);
+            hold(!rests || pool.operation.is_none(), "W01: a pool at rest runs no operation", || {
+                format!("pool {} is {} and runs {:?}", pool.name, pool.phase.label(), pool.operation)
+            })?;
+        }
+        Ok(())
+    }
+}

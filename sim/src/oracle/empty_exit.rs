@@ -1,0 +1,24 @@
+//! S34: the supervisor exits with an empty process table; only an engine that outlived KILL may stay.
+
+use pool_manager_core::{Effect, HoldReason};
+
+use super::{Observed, Oracle, Violation, hold};
+
+#[derive(Debug)]
+pub(super) struct EmptyExit;
+
+impl Oracle for EmptyExit {
+    fn effect(&mut self, effect: &Effect, observed: Observed<'_>) -> Result<(), Violation> {
+        if *effect != Effect::Exit {
+            return Ok(());
+        }
+        let left = observed.processes.iter().find(|process| {
+            let pool = observed.view.pool(process.engine.pool);
+            let stuck = pool.is_some_and(|pool| pool.held == Some(HoldReason::Stuck));
+            process.is_alive() && !stuck
+        });
+        hold(left.is_none(), "S34: the supervisor leaves no engine behind", || {
+            format!("{:?} lives", left.map(|process| process.engine))
+        })
+    }
+}

@@ -1,0 +1,109 @@
+//! Oracles: what must hold after every step, whatever happens. One file each, named by its invariant.
+//!
+//! `world` shows every input and effect to every oracle, and the state after the step. An oracle keeps
+//! its own books and never trusts the core's.
+
+mod at_rest;
+mod completions;
+mod deadlines;
+mod empty_exit;
+mod files;
+mod handoff_first;
+mod incarnations;
+mod lease_conservation;
+mod one_process;
+mod orphans;
+mod readiness;
+mod replies;
+mod signals;
+mod wanted_down;
+
+use std::fmt;
+
+use pool_manager_core::{Effect, Input, Time, View};
+
+use crate::clients::Clients;
+use crate::disk::Disk;
+use crate::process_table::ProcessTable;
+
+/// The world as an oracle sees it.
+#[derive(Clone, Copy, Debug)]
+pub struct Observed<'a> {
+    /// The virtual clock.
+    pub now: Time,
+    /// What the core shows.
+    pub view: View<'a>,
+    /// What really runs.
+    pub processes: &'a ProcessTable,
+    /// What really is on disk.
+    pub disk: &'a Disk,
+    /// What clients know.
+    pub clients: &'a Clients,
+}
+
+/// A broken invariant.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Violation {
+    /// Which: a letter, two digits, and what must hold.
+    pub invariant: &'static str,
+    /// What was seen instead.
+    pub detail: String,
+}
+
+impl fmt::Display for Violation {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{} ({})", self.invariant, self.detail)
+    }
+}
+
+/// One invariant with its own books.
+pub trait Oracle: fmt::Debug {
+    /// An input goes into the core.
+    ///
+    /// # Errors
+    /// When it breaks the invariant.
+    fn input(&mut self, _input: &Input) -> Result<(), Violation> {
+        Ok(())
+    }
+
+    /// An effect came out, and is not carried out yet. The view is that after the whole step.
+    ///
+    /// # Errors
+    /// When it breaks the invariant.
+    fn effect(&mut self, _effect: &Effect, _observed: Observed<'_>) -> Result<(), Violation> {
+        Ok(())
+    }
+
+    /// The step is over.
+    ///
+    /// # Errors
+    /// When its end breaks the invariant.
+    fn step(&mut self, _observed: Observed<'_>) -> Result<(), Violation> {
+        Ok(())
+    }
+}
+
+/// Every oracle, in the order of their names.
+pub(crate) fn all() -> Vec<Box<dyn Oracle>> {
+    vec![
+        Box::<completions::Completions>::default(),
+        Box::new(readiness::Readiness),
+        Box::<handoff_first::HandoffFirst>::default(),
+        Box::new(one_process::OneProcess),
+        Box::<incarnations::Incarnations>::default(),
+        Box::new(signals::Signals),
+        Box::new(orphans::Orphans),
+        Box::new(wanted_down::WantedDown),
+        Box::new(empty_exit::EmptyExit),
+        Box::new(lease_conservation::LeaseConservation),
+        Box::<replies::Replies>::default(),
+        Box::new(deadlines::Deadlines),
+        Box::new(at_rest::AtRest),
+        Box::new(files::Files),
+    ]
+}
+
+/// `Ok` when it holds.
+fn hold(holds: bool, invariant: &'static str, detail: impl FnOnce() -> String) -> Result<(), Violation> {
+    if holds { Ok(()) } else { Err(Violation { invariant, detail: detail() }) }
+}

@@ -1,0 +1,40 @@
+//! S01: ready ⇔ phase Ready, with an engine that was spawned and whose end was not told yet; a pool that is
+//! not ready grants nothing.
+
+use pool_manager_core::{Answer, Effect, EngineRef, PhaseName};
+
+use super::{Observed, Oracle, Violation, hold};
+
+#[derive(Debug)]
+pub(super) struct Readiness;
+
+impl Oracle for Readiness {
+    fn effect(&mut self, effect: &Effect, observed: Observed<'_>) -> Result<(), Violation> {
+        let Effect::Reply { answer, .. } = effect else { return Ok(()) };
+        let Answer::Granted { lease, .. } = **answer else { return Ok(()) };
+        let pool = observed.view.pool(lease.engine.pool);
+        let serves = pool.is_some_and(|pool| {
+            pool.health.ready
+                && pool.engine.is_some_and(|engine| engine.incarnation == lease.engine.incarnation)
+        });
+        hold(serves, "S01: leases are granted by the ready engine only", || format!("lease {lease}"))
+    }
+
+    fn step(&mut self, observed: Observed<'_>) -> Result<(), Violation> {
+        for pool in observed.view.pools() {
+            let ready = pool.phase == PhaseName::Ready;
+            hold(pool.health.ready == ready, "S01: ready exactly in phase Ready", || {
+                format!("pool {} is {} with {:?}", pool.name, pool.phase.label(), pool.health)
+            })?;
+            hold(pool.draining == (pool.phase == PhaseName::Draining), "S01: the draining flag", || {
+                format!("pool {}", pool.name)
+            })?;
+            let runs = pool.engine.is_some_and(|engine| {
+                let engine = EngineRef { pool: pool.uid, incarnation: engine.incarnation };
+                observed.processes.of(engine).is_some_and(|process| !process.reaped)
+            });
+            hold(!ready || runs, "S01: what is ready runs", || format!("pool {}", pool.name))?;
+        }
+        Ok(())
+    }
+}

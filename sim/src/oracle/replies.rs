@@ -1,0 +1,55 @@
+//! S35: exactly one reply per command, in the command's own step; only a lease ask may wait, and then it is
+//! in the queue.
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use pool_manager_core::{CommandId, Effect, Input, PoolUid};
+
+use super::{Observed, Oracle, Violation, hold};
+
+#[derive(Debug, Default)]
+pub(super) struct Replies {
+    open: BTreeSet<CommandId>,
+    asks: BTreeMap<CommandId, PoolUid>,
+}
+
+const NAME: &str = "S35: exactly one reply per command";
+
+impl Oracle for Replies {
+    fn input(&mut self, input: &Input) -> Result<(), Violation> {
+        match input {
+            Input::LeaseAsk { command, pool, .. } => {
+                self.asks.insert(*command, *pool);
+            }
+            Input::Command { command, .. }
+            | Input::LeaseEnd { command, .. }
+            | Input::LeaseRenew { command, .. }
+            | Input::Register { command, .. } => {
+                self.open.insert(*command);
+            }
+            Input::Completed { .. }
+            | Input::Exited { .. }
+            | Input::LeaseWithdraw { .. }
+            | Input::Shutdown { .. }
+            | Input::Timer => {}
+        }
+        Ok(())
+    }
+
+    fn effect(&mut self, effect: &Effect, _observed: Observed<'_>) -> Result<(), Violation> {
+        let Effect::Reply { command, answer } = effect else { return Ok(()) };
+        let was_open = self.open.remove(command) || self.asks.remove(command).is_some();
+        hold(was_open, NAME, || format!("{command:?} is answered {answer:?} but waits for nothing"))
+    }
+
+    fn step(&mut self, observed: Observed<'_>) -> Result<(), Violation> {
+        hold(self.open.is_empty(), NAME, || format!("no reply to {:?}", self.open))?;
+        for pool in observed.view.pools() {
+            let waiting = self.asks.values().filter(|of| **of == pool.uid).count();
+            hold(waiting == pool.leases_queued as usize, NAME, || {
+                format!("pool {}: {waiting} asks wait, {} are queued", pool.name, pool.leases_queued)
+            })?;
+        }
+        Ok(())
+    }
+}

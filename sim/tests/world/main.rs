@@ -1,0 +1,5 @@
+//! The simulated world as a whole: deterministic, and hard on the core.
+
+mod busy_host;
+mod determinism;
+mod sweep;

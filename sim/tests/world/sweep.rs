@@ -1,0 +1,71 @@
+//! Random runs under every oracle: safety while everything happens at once, then, when everybody is calm,
+//! what must come about.
+
+use crate::busy_host;
+
+use std::collections::BTreeSet;
+use std::time::Duration;
+
+use pool_manager_core::{PhaseName, PoolUid};
+use pool_manager_sim::World;
+
+const SEEDS: u64 = 400;
+
+#[test]
+fn a_busy_host_breaks_no_invariant() {
+    let mut seen = BTreeSet::new();
+    for seed in 0..SEEDS {
+        let (mut world, pools) = busy_host::start(seed);
+        world.run_until(busy_host::RUN, |world| {
+            seen.extend(world.view().pools().map(|pool| pool.phase));
+            false
+        });
+        comes_to_rest(&mut world, &pools, seed);
+    }
+    // A sweep that never got anywhere would prove nothing.
+    assert_eq!(seen, PhaseName::ALL.into_iter().collect(), "every phase was seen");
+}
+
+#[test]
+fn a_shutdown_at_any_moment_ends() {
+    for seed in 0..SEEDS {
+        let (mut world, _) = busy_host::start(seed);
+        world.run_for(Duration::from_millis(seed * 50));
+        world.shut_down();
+        if seed % 4 == 0 {
+            world.run_for(Duration::from_millis(seed));
+            world.shut_down();
+        }
+        // A drain of up to 10 s, then the ladder of 15 s, twice for an engine that was being started.
+        let ended = world.run_until(Duration::from_secs(60), World::has_exited);
+        assert!(ended, "L09: seed {seed}: a shutdown ends; {:?}", phases(&world));
+    }
+}
+
+/// When nobody acts any more, every pool settles where nobody waits for it: at rest, ready, or between two
+/// starts that its policy spaces.
+fn comes_to_rest(world: &mut World, pools: &[PoolUid], seed: u64) {
+    world.calm();
+    // The longest operation: a drain of 60 s, a stop of 15 s, a staging, a start that times out.
+    world.run_for(Duration::from_secs(180));
+    let settled = |world: &World| {
+        pools.iter().filter_map(|uid| world.view().pool(*uid)).all(|pool| {
+            let calm = match pool.phase {
+                PhaseName::Stopped | PhaseName::Held | PhaseName::Ready => true,
+                PhaseName::Waiting => pool.gates.is_some_and(|gates| gates.backoff_until > Some(world.now())),
+                PhaseName::Staging
+                | PhaseName::Starting
+                | PhaseName::Draining
+                | PhaseName::Stopping
+                | PhaseName::Ended => false,
+            };
+            calm && pool.operation.is_none() && pool.leases_queued == 0
+        })
+    };
+    let rests = world.run_until(Duration::from_secs(180), settled);
+    assert!(rests, "L12: seed {seed}: every pool settles; {:?}", phases(world));
+}
+
+fn phases(world: &World) -> Vec<(String, PhaseName)> {
+    world.view().pools().map(|pool| (pool.name.to_string(), pool.phase)).collect()
+}
