@@ -7,4 +7,5 @@ pub mod driver;
 pub mod executor;
 pub mod launch;
 pub mod linux;
+pub mod stub_engine;
 pub mod telemetry;

@@ -419,8 +419,7 @@ impl Pool {
                 let engine = serving.engine;
                 self.probe(cx, &engine, ProbeKind::Liveness);
             }
-            Phase::Ready(_)
-            | Phase::Stopped
+            Phase::Stopped
             | Phase::Staging(_)
             | Phase::Waiting(_)
             | Phase::Starting(_)

@@ -7,8 +7,8 @@ use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::Duration;
 
 use pool_manager_core::{
-    Answer, CommandId, Correlation, Event, Holder, Host, LeaseId, Operation, OperationId, PoolSpec, PoolUid,
-    Priority, Refusal, Time, Verb,
+    Answer, CommandId, Correlation, Event, Holder, Host, LeaseId, Operation, OperationId, PoolSpec, Priority,
+    Refusal, Time, Verb,
 };
 use tokio::sync::{broadcast, mpsc, oneshot};
 

@@ -4,9 +4,9 @@ use std::sync::Arc;
 
 use nix::sys::signal::{self, SigSet, Signal};
 
-use crate::arguments::{Action, Milestone, Moment};
-use crate::engine::Engine;
-use crate::{log, memory};
+use crate::stub_engine::arguments::{Action, Milestone, Moment};
+use crate::stub_engine::engine::Engine;
+use crate::stub_engine::{log, memory};
 
 /// Arms what counts from the start of the process.
 pub(crate) fn arm_from_start(engine: &Arc<Engine>) {

@@ -7,8 +7,8 @@ use std::time::{Duration, Instant};
 
 use tokio::sync::{OwnedSemaphorePermit, Semaphore, watch};
 
-use crate::arguments::{Arguments, HealthMode, Milestone};
-use crate::{log, plan};
+use crate::stub_engine::arguments::{Arguments, HealthMode, Milestone};
+use crate::stub_engine::{log, plan};
 
 /// One engine process.
 #[derive(Debug)]

@@ -6,12 +6,13 @@ use std::process::{Command, ExitCode, Stdio};
 
 use nix::sys::signal::{SigSet, Signal};
 
-use crate::arguments::Arguments;
+use crate::stub_engine::arguments::Arguments;
 
 /// Starts the children asked for, and says `child PID` on stdout for each once it is as asked.
-pub(crate) fn start(arguments: &Arguments) -> io::Result<()> {
+pub(crate) fn start(arguments: &Arguments, leading: &[&str]) -> io::Result<()> {
     for _ in 0..arguments.children {
         let mut command = Command::new(std::env::current_exe()?);
+        command.args(leading);
         command.arg("--child-sleeper").stdin(Stdio::null()).stdout(Stdio::piped());
         if arguments.children_setsid {
             command.arg("--children-setsid");
@@ -37,14 +38,14 @@ pub(crate) fn sleep(arguments: &Arguments) -> ExitCode {
         .thread_block()
         .and_then(|()| if arguments.children_setsid { nix::unistd::setsid().map(drop) } else { Ok(()) });
     if let Err(error) = settled {
-        crate::log::line(&format!("child: cannot settle: {error}"));
+        crate::stub_engine::log::line(&format!("child: cannot settle: {error}"));
         return ExitCode::FAILURE;
     }
     println!("child {}", std::process::id());
     loop {
         match signals.wait() {
             Ok(signal) if arguments.children_ignore_term => {
-                crate::log::line(&format!("child {} ignores {signal}", std::process::id()));
+                crate::stub_engine::log::line(&format!("child {} ignores {signal}", std::process::id()));
             }
             Ok(_) | Err(_) => return ExitCode::SUCCESS,
         }

@@ -11,8 +11,8 @@ use axum::response::{IntoResponse, Response};
 use axum::routing::{get, post};
 use serde_json::{Value, json};
 
-use crate::engine::{Engine, HealthAnswer};
-use crate::generation;
+use crate::stub_engine::engine::{Engine, HealthAnswer};
+use crate::stub_engine::generation;
 
 /// All paths; every one but /health answers 503 while the model loads.
 pub(crate) fn routes(engine: Arc<Engine>) -> Router {

@@ -14,8 +14,8 @@ use tokio::sync::mpsc;
 use tokio_stream::StreamExt;
 use tokio_stream::wrappers::ReceiverStream;
 
-use crate::engine::{Engine, Slot};
-use crate::log;
+use crate::stub_engine::engine::{Engine, Slot};
+use crate::stub_engine::log;
 
 /// Tokens one request may have, as /slots says.
 pub(crate) const CONTEXT_TOKENS: u64 = 1 << 20;

@@ -1,5 +1,5 @@
 //! The command line, and the small languages of its values. Used by every other file, through
-//! [`Engine`](crate::engine::Engine).
+//! [`Engine`](crate::stub_engine::engine::Engine).
 
 use std::net::IpAddr;
 use std::str::FromStr;

@@ -8,9 +8,9 @@ use std::thread;
 use nix::sys::signal::{SigSet, Signal};
 use tokio::sync::mpsc::{self, UnboundedReceiver};
 
-use crate::arguments::Milestone;
-use crate::engine::Engine;
-use crate::{log, plan};
+use crate::stub_engine::arguments::Milestone;
+use crate::stub_engine::engine::Engine;
+use crate::stub_engine::{log, plan};
 
 /// TERM and INT in the order of their coming. Two in quick succession may come as one, as with any process.
 #[derive(Debug)]

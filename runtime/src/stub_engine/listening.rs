@@ -5,8 +5,8 @@ use std::net::SocketAddr;
 
 use tokio::net::{TcpListener, TcpSocket};
 
-use crate::arguments::Arguments;
-use crate::log;
+use crate::stub_engine::arguments::Arguments;
+use crate::stub_engine::log;
 
 /// Opens the port and says so on stdout, with the number the system chose for port 0.
 pub(crate) fn open(arguments: &Arguments) -> io::Result<TcpListener> {
