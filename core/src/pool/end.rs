@@ -139,6 +139,11 @@ impl Pool {
                 self.phase = Phase::Stopped;
                 return self.begin_start(cx, StartCause::Asked);
             }
+            // Somebody wants it up although it has just ended cleanly.
+            Some(OperationKind::Preload) if was_ready && class == CrashClass::Clean => {
+                self.phase = Phase::Stopped;
+                return self.begin_start(cx, StartCause::Asked);
+            }
             Some(OperationKind::Preload) if was_ready => {}
             Some(OperationKind::Preload | OperationKind::Restart | OperationKind::Reload) => {
                 self.fail_start_operation(cx);
