@@ -68,7 +68,8 @@ fn profile(kind: u64) -> EngineProfile {
     let endings = [ExitStatus::Code(0), ExitStatus::Code(1), ExitStatus::Code(2), ExitStatus::Signal(11)];
     let endings = endings.map(Ending::plain).into_iter().chain([oom, cuda]).collect();
     EngineProfile {
-        spawn_ack: Span::millis(0, 40),
+        // Beyond 10 s the core has given the spawn up.
+        spawn_ack: Span::millis(0, if kind % 8 == 7 { 15_000 } else { 40 }),
         load: Span::millis(0, if kind % 4 == 3 { 9000 } else { 1500 }),
         health: if kind % 6 == 5 { EngineHealth::Hangs } else { EngineHealth::Healthy },
         term: match kind % 3 {

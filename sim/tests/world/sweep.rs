@@ -9,7 +9,7 @@ use std::time::Duration;
 use pool_manager_core::{PhaseName, PoolUid};
 use pool_manager_sim::World;
 
-const SEEDS: u64 = 400;
+const SEEDS: u64 = 150;
 
 #[test]
 fn a_busy_host_breaks_no_invariant() {
