@@ -32,7 +32,7 @@ fn a_shutdown_at_any_moment_ends() {
         let (mut world, _) = busy_host::start(seed);
         world.run_for(Duration::from_millis(seed * 50));
         world.shut_down();
-        if seed % 4 == 0 {
+        if seed.is_multiple_of(4) {
             world.run_for(Duration::from_millis(seed));
             world.shut_down();
         }
