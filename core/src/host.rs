@@ -16,10 +16,10 @@ use serde::{Deserialize, Serialize};
 
 use crate::answer::{Answer, Refusal};
 use crate::deadline::{DeadlineIndex, Due};
-use crate::effect::Effect;
+use crate::effect::{Effect, Signal};
 use crate::event::{Event, EventKind};
-use crate::id::{CommandId, Correlation, LeaseId, OperationId, PoolName, PoolUid};
-use crate::input::Input;
+use crate::id::{CommandId, Correlation, EffectId, EngineRef, LeaseId, OperationId, PoolName, PoolUid};
+use crate::input::{Completion, Input};
 use crate::operation::Operation;
 use crate::pool::{Books, Cx, LeaseAsk, Outbox, Pool};
 use crate::spec::{HostConfig, PoolSpec};
@@ -40,6 +40,9 @@ pub struct Host {
     outbox: Outbox,
     books: Books,
     closing: Option<Closing>,
+    /// Spawns that pools gave up before they were forgotten: should one succeed after all, its process
+    /// is stopped at once.
+    orphaned_spawns: BTreeMap<EffectId, EngineRef>,
     /// Rises when something changed that a watcher wants to know at once; not on lease counts.
     version: u64,
 }
@@ -67,6 +70,7 @@ impl Host {
             outbox: Outbox::default(),
             books: Books::default(),
             closing: None,
+            orphaned_spawns: BTreeMap::new(),
             version: 0,
         }
     }
@@ -88,9 +92,11 @@ impl Host {
                 });
             }
             Input::Completed { effect, result } => {
+                self.stop_orphan(effect, &result);
                 self.tell_pool(effect.pool, |pool, cx| pool.completed(cx, effect.sequence, result));
             }
             Input::Exited { engine, status } => {
+                self.orphaned_spawns.retain(|_, orphan| *orphan != engine);
                 self.tell_pool(engine.pool, |pool, cx| pool.exited(cx, engine.incarnation, status));
             }
             Input::Gap { by } => self.in_every_pool(|pool, cx| pool.gap(cx, by)),
@@ -190,6 +196,14 @@ impl Host {
         self.in_every_pool(|pool, cx| pool.shut_down(cx, correlation, patience));
     }
 
+    /// A spawn that outlived its pool is answered: a process that came of it is stopped.
+    fn stop_orphan(&mut self, effect: EffectId, result: &Completion) {
+        let orphan = self.orphaned_spawns.remove(&effect);
+        if let (Some(engine), Completion::Spawned(Ok(_))) = (orphan, result) {
+            self.outbox.effects.push_back(Effect::Signal { engine, signal: Signal::KillTree });
+        }
+    }
+
     /// Fires the earliest deadline, if it is due.
     fn fire_one(&mut self) {
         let Some((at, uid, due)) = self.poll_timeout() else { return };
@@ -199,7 +213,8 @@ impl Host {
     }
 
     fn exit_when_at_rest(&mut self) {
-        if self.closing == Some(Closing::Draining) && self.pools.values().all(Pool::is_at_rest) {
+        let at_rest = self.orphaned_spawns.is_empty() && self.pools.values().all(Pool::is_at_rest);
+        if self.closing == Some(Closing::Draining) && at_rest {
             self.closing = Some(Closing::Over);
             self.outbox.effects.push_back(Effect::Exit);
         }
@@ -273,7 +288,8 @@ impl Host {
         if pool.is_gone() {
             self.deadlines.refile(uid, before.0, None);
             self.names.remove(pool.name());
-            self.pools.remove(&uid);
+            let spawns = self.pools.remove(&uid).into_iter().flat_map(Pool::into_abandoned_spawns);
+            self.orphaned_spawns.extend(spawns);
             self.version += 1;
         } else {
             self.deadlines.refile(uid, before.0, after.0);

@@ -26,6 +26,8 @@ impl Pool {
     /// A process ended.
     pub(crate) fn exited(&mut self, cx: &mut Cx<'_>, incarnation: Incarnation, status: ExitStatus) {
         if self.phase.engine().is_none_or(|engine| engine.incarnation != incarnation) {
+            // It ended before the spawn that was given up could be acknowledged: nothing is left to stop.
+            self.abandoned_spawns.retain(|_, abandoned| *abandoned != incarnation);
             return self.tell(cx, EventKind::StaleInput);
         }
         let stopped_for = match &self.phase {
@@ -134,6 +136,11 @@ impl Pool {
             Some(OperationKind::Restart | OperationKind::Reload)
                 if was_ready || class == CrashClass::Asked =>
             {
+                self.phase = Phase::Stopped;
+                return self.begin_start(cx, StartCause::Asked);
+            }
+            // Somebody wants it up although it has just ended cleanly.
+            Some(OperationKind::Preload) if was_ready && class == CrashClass::Clean => {
                 self.phase = Phase::Stopped;
                 return self.begin_start(cx, StartCause::Asked);
             }

@@ -254,8 +254,17 @@ impl Pool {
         self.spec.port
     }
 
-    pub(crate) const fn is_at_rest(&self) -> bool {
-        self.phase.is_at_rest()
+    /// Nothing is under way; a spawn that was given up is until it is answered.
+    pub(crate) fn is_at_rest(&self) -> bool {
+        self.phase.is_at_rest() && self.abandoned_spawns.is_empty()
+    }
+
+    /// The spawns that were given up and not answered, by effect: they outlive the pool.
+    pub(crate) fn into_abandoned_spawns(self) -> impl Iterator<Item = (EffectId, EngineRef)> {
+        let uid = self.uid;
+        self.abandoned_spawns.into_iter().map(move |(sequence, incarnation)| {
+            (EffectId { pool: uid, sequence }, EngineRef { pool: uid, incarnation })
+        })
     }
 
     pub(crate) const fn is_gone(&self) -> bool {

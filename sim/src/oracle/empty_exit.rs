@@ -1,6 +1,7 @@
-//! S34: the supervisor exits with an empty process table; only an engine that outlived KILL may stay.
+//! S34: the supervisor exits with an empty process table; only what got its KILL may still be
+//! dying, or outlive it.
 
-use pool_manager_core::{Effect, HoldReason};
+use pool_manager_core::{Effect, HoldReason, Signal};
 
 use super::{Observed, Oracle, Violation, hold};
 
@@ -15,7 +16,7 @@ impl Oracle for EmptyExit {
         let left = observed.processes.iter().find(|process| {
             let pool = observed.view.pool(process.engine.pool);
             let stuck = pool.is_some_and(|pool| pool.held == Some(HoldReason::Stuck));
-            process.is_alive() && !stuck
+            process.is_alive() && !process.got(Signal::KillTree) && !stuck
         });
         hold(left.is_none(), "S34: the supervisor leaves no engine behind", || {
             format!("{:?} lives", left.map(|process| process.engine))

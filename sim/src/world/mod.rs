@@ -221,14 +221,14 @@ impl World {
     /// Runs for a span of virtual time.
     pub fn run_for(&mut self, span: Duration) {
         let end = self.now + span;
-        while self.next_instant(end) {}
+        while self.next_event(end) {}
     }
 
     /// Runs until a condition holds, looking after every turn. `false`: it did not within the bound.
     pub fn run_until(&mut self, bound: Duration, mut holds: impl FnMut(&Self) -> bool) -> bool {
         let end = self.now + bound;
         while !holds(self) {
-            if !self.next_instant(end) {
+            if !self.next_event(end) {
                 return holds(self);
             }
         }
@@ -305,7 +305,7 @@ impl World {
 
     /// Goes to the next instant at which something happens and takes one turn there. `false`: nothing
     /// does up to `end`, where the clock now stands.
-    fn next_instant(&mut self, end: Time) -> bool {
+    pub fn next_event(&mut self, end: Time) -> bool {
         let timer = self.host.poll_timeout().map(|(at, ..)| at);
         let next = [self.agenda.next_at(), timer].into_iter().flatten().min();
         let Some(next) = next.filter(|next| *next <= end && !self.exited) else {
@@ -322,7 +322,7 @@ impl World {
 
     /// Takes turns until nothing is due in this instant.
     fn run_instant(&mut self) {
-        while self.next_instant(self.now) {}
+        while self.next_event(self.now) {}
     }
 
     /// One turn of the driver.

@@ -26,7 +26,7 @@ pub(crate) fn run_with(seed: u64, change: impl FnOnce(&mut World)) -> World {
 
 /// A host in which everything has just begun. The seed also decides what kind of host it is.
 pub(crate) fn start(seed: u64) -> (World, Vec<PoolUid>) {
-    let order = if seed % 2 == 0 { TurnOrder::Driver } else { TurnOrder::Any };
+    let order = if seed.is_multiple_of(2) { TurnOrder::Driver } else { TurnOrder::Any };
     let latencies = if seed % 5 == 4 { Latencies::NONE } else { Latencies::busy() };
     let host = HostConfig { epoch: 1, shutdown_deadline: Duration::from_secs(seed % 3 * 5) };
     let mut world = World::new(WorldConfig { seed, host, latencies, order });
@@ -38,7 +38,7 @@ pub(crate) fn start(seed: u64) -> (World, Vec<PoolUid>) {
 fn add_pool(world: &mut World, seed: u64, number: u64) -> PoolUid {
     let kind = seed / 2 + number;
     let mut spec = test_pool(["a", "b"][number as usize]);
-    spec.autostart = kind % 2 == 0;
+    spec.autostart = kind.is_multiple_of(2);
     spec.policy.lease.queue_wait = Duration::from_secs(2);
     spec.policy.lease.queue = 3;
     spec.policy.restart.stable_after = Duration::from_secs(10);
@@ -56,7 +56,7 @@ fn add_pool(world: &mut World, seed: u64, number: u64) -> PoolUid {
             forgets_one_in: 9,
             renews_one_in: 5,
             withdraws_one_in: 6,
-            ttl: if kind % 3 == 0 { Some(Duration::from_secs(4)) } else { None },
+            ttl: if kind.is_multiple_of(3) { Some(Duration::from_secs(4)) } else { None },
         },
     );
     pool
@@ -68,7 +68,8 @@ fn profile(kind: u64) -> EngineProfile {
     let endings = [ExitStatus::Code(0), ExitStatus::Code(1), ExitStatus::Code(2), ExitStatus::Signal(11)];
     let endings = endings.map(Ending::plain).into_iter().chain([oom, cuda]).collect();
     EngineProfile {
-        spawn_ack: Span::millis(0, 40),
+        // Beyond 10 s the core has given the spawn up.
+        spawn_ack: Span::millis(0, if kind % 8 == 7 { 15_000 } else { 40 }),
         load: Span::millis(0, if kind % 4 == 3 { 9000 } else { 1500 }),
         health: if kind % 6 == 5 { EngineHealth::Hangs } else { EngineHealth::Healthy },
         term: match kind % 3 {
@@ -80,6 +81,6 @@ fn profile(kind: u64) -> EngineProfile {
         hazard: Some(Hazard { one_in: 2, after: Span::millis(0, 20_000), endings }),
         spawn_fails_one_in: 8,
         spawn_error: SpawnError::NoResources,
-        sticks_one_in: if kind % 5 == 0 { 10 } else { 0 },
+        sticks_one_in: if kind.is_multiple_of(5) { 10 } else { 0 },
     }
 }

@@ -2,4 +2,5 @@
 
 mod busy_host;
 mod determinism;
+mod found;
 mod sweep;
