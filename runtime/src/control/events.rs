@@ -29,7 +29,7 @@ const BATCH: usize = 64;
 
 /// The last events of this start of the supervisor.
 pub(super) struct EventLog {
-    kept: Mutex<VecDeque<(u64, Arc<EventRecord>)>>,
+    kept: Mutex<Kept>,
     /// The number of the last event.
     newest: watch::Sender<u64>,
 }
@@ -40,6 +40,14 @@ impl Default for EventLog {
     }
 }
 
+#[derive(Default)]
+struct Kept {
+    records: VecDeque<(u64, Arc<EventRecord>)>,
+    /// The number before the first event this log saw; whoever has seen nothing goes on from here.
+    /// `None`: it has seen none.
+    base: Option<u64>,
+}
+
 /// What was asked for is not kept.
 #[derive(Debug, PartialEq, Eq)]
 struct NotKept;
@@ -47,14 +55,16 @@ struct NotKept;
 impl EventLog {
     fn keep(&self, number: u64, record: EventRecord) {
         let mut kept = self.kept.lock().unwrap_or_else(PoisonError::into_inner);
-        if kept.back().is_some_and(|(last, _)| last + 1 != number) {
+        let Kept { records, base } = &mut *kept;
+        base.get_or_insert(number - 1);
+        if records.back().is_some_and(|(last, _)| last + 1 != number) {
             // The recorder itself fell behind: what is older cannot be resumed without a gap.
-            kept.clear();
+            records.clear();
         }
-        if kept.len() == KEPT {
-            kept.pop_front();
+        if records.len() == KEPT {
+            records.pop_front();
         }
-        kept.push_back((number, Arc::new(record)));
+        records.push_back((number, Arc::new(record)));
         drop(kept);
         self.newest.send_replace(number);
     }
@@ -62,13 +72,14 @@ impl EventLog {
     /// The next events behind `number`; none when it is the newest.
     fn behind(&self, number: u64) -> Result<Vec<(u64, Arc<EventRecord>)>, NotKept> {
         let kept = self.kept.lock().unwrap_or_else(PoisonError::into_inner);
-        let newest = kept.back().map_or(0, |(newest, _)| *newest);
+        let number = number.max(kept.base.unwrap_or(0));
+        let newest = kept.records.back().map_or(0, |(newest, _)| *newest);
         if number == newest {
             return Ok(Vec::new());
         }
-        match kept.front() {
+        match kept.records.front() {
             Some((oldest, _)) if number + 1 >= *oldest && number < newest => {
-                Ok(kept.iter().filter(|(n, _)| *n > number).take(BATCH).cloned().collect())
+                Ok(kept.records.iter().filter(|(n, _)| *n > number).take(BATCH).cloned().collect())
             }
             Some(_) | None => Err(NotKept),
         }
@@ -227,6 +238,14 @@ mod tests {
         assert_eq!(numbers(&log, 2), Ok(vec![3]));
         assert_eq!(numbers(&log, 3), Ok(vec![]));
         assert_eq!(numbers(&log, 4), Err(NotKept), "an id from the future is not ours");
+    }
+
+    #[test]
+    fn a_log_that_began_late_has_missed_nothing_since() {
+        let log = EventLog::default();
+        assert_eq!(numbers(&log, 0), Ok(vec![]));
+        log.keep(7, record(7));
+        assert_eq!(numbers(&log, 0), Ok(vec![7]));
     }
 
     #[test]
