@@ -51,7 +51,9 @@ pub(super) async fn admit(State(shared): State<Arc<Shared>>, mut request: Reques
     }
     headers.insert(header::CACHE_CONTROL, HeaderValue::from_static("no-store"));
     let (status, correlation_id) = (response.status().as_u16(), hex(correlation.0));
-    if is_safe(&method) && status < 500 {
+    // Leases come and go by the thousand; what is done to a pool is worth a line each.
+    let routine = is_safe(&method) || path.starts_with("/v1/leases/") || path.ends_with("/leases");
+    if routine && status < 500 {
         tracing::debug!(%method, path, status, correlation_id, "request");
     } else {
         tracing::info!(%method, path, status, correlation_id, "request");

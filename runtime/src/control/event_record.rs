@@ -72,7 +72,11 @@ fn describe(happening: &Happening) -> (&'static str, String, Value) {
             let patience = deadline.left(at);
             (
                 "drain_started",
-                format!("a drain began: {in_flight} leases in flight, {} at most", span(&patience)),
+                format!(
+                    "a drain began: {} in flight, {} at most",
+                    words::count(*in_flight, "lease"),
+                    span(&patience)
+                ),
                 json!({"in_flight": in_flight, "deadline_in_seconds": seconds(patience)}),
             )
         }

@@ -95,7 +95,8 @@ pub fn read_token(path: &Path) -> Result<String, TokenError> {
 
 fn bearer(authorization: &str) -> Option<&str> {
     let (scheme, token) = authorization.split_once(' ')?;
-    scheme.eq_ignore_ascii_case("bearer").then(|| token.trim())
+    // An empty token is nobody's, also where one was configured empty by mistake.
+    Some(token.trim()).filter(|token| scheme.eq_ignore_ascii_case("bearer") && !token.is_empty())
 }
 
 impl fmt::Debug for Tokens {
@@ -138,6 +139,7 @@ mod tests {
         }
         assert_eq!(Tokens::open().access(None), Access::Admin);
         assert!(!format!("{tokens:?}").contains("look"));
+        assert_eq!(Tokens::new(Some(""), None).access(Some("Bearer ")), Access::Nothing);
     }
 
     #[test]

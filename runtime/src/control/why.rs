@@ -5,7 +5,7 @@ use pool_manager_core::{HoldReason, OperationKind, PhaseName};
 use serde::{Deserialize, Serialize};
 
 use super::status::PoolStatus;
-use super::words::{self, brief};
+use super::words::{self, brief, count};
 
 /// The answer to `why`.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
@@ -60,12 +60,14 @@ fn summary(pool: &PoolStatus) -> String {
             format!("The engine of {id} has been starting for {since} and is not ready yet.")
         }
         PhaseName::Ready => format!(
-            "{id} has been ready for {since}: {} of {} slots are in use, {} asks wait.",
-            leases.active, leases.slots, leases.queued
+            "{id} has been ready for {since}: {} of {} in use, {} waiting.",
+            leases.active,
+            count(leases.slots, "slot"),
+            count(leases.queued, "ask")
         ),
         PhaseName::Draining => format!(
-            "{id} has been draining for {since}: it takes no new work and waits for {} active leases.",
-            leases.active
+            "{id} has been draining for {since}: it takes no new work and waits for {}.",
+            count(leases.active, "active lease")
         ),
         PhaseName::Stopping => {
             format!("The engine of {id} was told to end {since} ago and has not ended yet.")
@@ -98,10 +100,14 @@ fn because(pool: &PoolStatus) -> Vec<String> {
             None => format!("Evidence: {}.", fact.text),
         }));
     }
+    if pool.last_error.as_ref().is_some_and(|error| error.class == "stage_failed") {
+        because.push(format!("Its model is {}.", pool.catalog.model));
+    }
     if pool.failures > 0 {
         because.push(format!(
-            "It has failed {} times in a row, and crashed {} times in all.",
-            pool.failures, pool.crashes_total
+            "It has failed {} in a row, and {} in all.",
+            count(pool.failures, "time"),
+            count(pool.crashes_total, "time")
         ));
     }
     if let (None, Some(last)) = (&pool.operation, &pool.last_operation) {
@@ -131,6 +137,22 @@ fn next(pool: &PoolStatus) -> Vec<String> {
     if let Some(load) = pool.load_seconds.filter(|_| pool.phase == PhaseName::Starting) {
         next.push(format!("The last start took {}.", brief(load)));
     }
+    if let Some(drain) = &pool.drain {
+        let gives_up = pool.operation.as_ref().is_some_and(|operation| match operation.kind {
+            OperationKind::Restart | OperationKind::Reload => true,
+            OperationKind::Preload
+            | OperationKind::Drain
+            | OperationKind::Stop
+            | OperationKind::Deregister
+            | OperationKind::Shutdown => false,
+        });
+        let end = if gives_up {
+            "the drain is given up and the engine serves on"
+        } else {
+            "what is still in flight is cut and the engine stopped"
+        };
+        next.push(format!("In {}, at the drain's deadline, {end}.", brief(drain.deadline_in_seconds)));
+    }
     if let Some(due) = &pool.next
         && next.is_empty()
     {
@@ -153,7 +175,13 @@ fn actions(pool: &PoolStatus) -> Vec<Action> {
     let action = |command: String, effect: &str| Action { command, effect: effect.to_owned() };
     let verb = |verb: &str, effect: &str| action(format!("poolctl {verb} {id}"), effect);
     let stop_trying = || verb("stop", "gives the start up");
-    let logs = || action(format!("GET /v1/pools/{id}/logs?tail=100"), "shows what the engine wrote last");
+    // Where no process was made, nothing was written.
+    let ran = pool.engine.is_some()
+        || pool
+            .last_error
+            .as_ref()
+            .is_some_and(|error| !matches!(error.class.as_str(), "stage_failed" | "spawn_failed"));
+    let logs = || ran.then(|| verb("logs", "shows what the engine wrote last"));
     match pool.phase {
         PhaseName::Stopped => vec![verb("preload", "starts it")],
         PhaseName::Staging => vec![stop_trying()],
@@ -161,9 +189,9 @@ fn actions(pool: &PoolStatus) -> Vec<Action> {
             let stranger = pool.gates.iter().find(|gate| gate.gate == "port_stranger").and(pool.port);
             let free_port = stranger
                 .map(|port| action(format!("ss -ltnp 'sport = :{port}'"), "shows who has the port; end it"));
-            free_port.into_iter().chain([logs(), stop_trying()]).collect()
+            free_port.into_iter().chain(logs()).chain([stop_trying()]).collect()
         }
-        PhaseName::Starting => vec![logs(), stop_trying()],
+        PhaseName::Starting => logs().into_iter().chain([stop_trying()]).collect(),
         PhaseName::Ready => vec![
             verb("drain", "takes it out of service without dropping work"),
             verb("restart", "drains it and starts it afresh"),
@@ -178,7 +206,7 @@ fn actions(pool: &PoolStatus) -> Vec<Action> {
             }
             actions
         }
-        PhaseName::Stopping | PhaseName::Ended => vec![logs()],
+        PhaseName::Stopping | PhaseName::Ended => logs().into_iter().collect(),
         PhaseName::Held => match pool.held {
             Some(HoldReason::Stuck) => vec![action(
                 "dmesg --level=err,warn | tail -50".to_owned(),
@@ -191,9 +219,10 @@ fn actions(pool: &PoolStatus) -> Vec<Action> {
                 ),
                 verb("preload", "tries again now"),
             ],
-            Some(HoldReason::Config) | None => {
-                vec![logs(), verb("preload", "tries again, when the configuration is right")]
-            }
+            Some(HoldReason::Config) | None => logs()
+                .into_iter()
+                .chain([verb("preload", "tries again, when the configuration is right")])
+                .collect(),
         },
     }
 }

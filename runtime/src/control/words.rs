@@ -7,11 +7,14 @@ use pool_manager_core::{
     StageError, StopCause, signal_name,
 };
 
-/// A time span as people say it: `0.4s`, `12s`, `2m 5s`. Negative and not finite count as zero.
+/// A time span as people say it: `40ms`, `1.5s`, `12s`, `2m 5s`. Negative and not finite count as zero.
 #[must_use]
 pub fn brief(seconds: f64) -> String {
     if !seconds.is_finite() || seconds <= 0.0 {
         return "0s".to_owned();
+    }
+    if seconds < 1.0 {
+        return format!("{:.0}ms", seconds * 1000.0);
     }
     if seconds < 10.0 {
         return format!("{seconds:.1}s");
@@ -161,6 +164,12 @@ fn leases(count: usize, what: &str) -> String {
     }
 }
 
+/// `1 lease`, `3 leases`, `0 leases`.
+pub(super) fn count(number: impl Into<u64>, thing: &str) -> String {
+    let number = number.into();
+    if number == 1 { format!("1 {thing}") } else { format!("{number} {thing}s") }
+}
+
 /// Lease ids as text.
 pub(super) fn lease_ids(leases: &[LeaseId]) -> Vec<String> {
     leases.iter().map(ToString::to_string).collect()
@@ -180,7 +189,14 @@ mod tests {
 
     #[test]
     fn spans_read_like_speech() {
-        let spoken = [(-1.0, "0s"), (f64::NAN, "0s"), (0.44, "0.4s"), (12.2, "12s"), (125.0, "2m 5s")];
+        let spoken = [
+            (-1.0, "0s"),
+            (f64::NAN, "0s"),
+            (0.044, "44ms"),
+            (1.44, "1.4s"),
+            (12.2, "12s"),
+            (125.0, "2m 5s"),
+        ];
         for (seconds, text) in spoken {
             assert_eq!(brief(seconds), text);
         }

@@ -64,14 +64,14 @@ fn wait(
     Ok(operation)
 }
 
-/// `llama: drain, 12s: draining, 3 leases left, 18s to the deadline`.
+/// `llama: drain, 12s: draining, leases left: 3, 18s to the deadline`.
 fn describe(operation: &OperationStatus, pool: Option<PoolStatus>) -> String {
     let begun = format!("{}, {}", operation.kind.label(), brief(operation.took_seconds));
     let Some(pool) = pool else { return begun };
     let mut line = format!("{}: {begun}: {}", pool.id, pool.state);
     if let Some(drain) = &pool.drain {
         let left = brief(drain.deadline_in_seconds);
-        line.push_str(&format!(", {} leases left, {left} to the deadline", pool.leases.active));
+        line.push_str(&format!(", leases left: {}, {left} to the deadline", pool.leases.active));
     }
     if let Some(load) = pool.load_seconds.filter(|_| !pool.ready && pool.live && !pool.draining) {
         line.push_str(&format!(", the last start took {}", brief(load)));
