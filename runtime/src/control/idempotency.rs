@@ -1,0 +1,95 @@
+//! `Idempotency-Key`: a repeat of a command joins the operation that the first one began.
+
+use std::collections::{HashMap, VecDeque};
+
+use axum::http::HeaderMap;
+use pool_manager_core::OperationId;
+use tokio::sync::{Mutex, MutexGuard};
+
+use super::fields::is_token;
+use super::problem::Problem;
+
+/// The last 1000 keys: as many as operations are kept.
+#[derive(Default)]
+pub(super) struct Idempotency {
+    seen: Mutex<Seen>,
+}
+
+/// What was begun under which key.
+#[derive(Default)]
+pub(super) struct Seen {
+    operations: HashMap<Key, OperationId>,
+    oldest_first: VecDeque<Key>,
+}
+
+/// A key counts for one verb on one pool.
+#[derive(Clone, Debug, PartialEq, Eq, Hash)]
+pub(super) struct Key {
+    key: String,
+    pool: String,
+    verb: String,
+}
+
+const KEPT: usize = 1000;
+
+impl Key {
+    /// The key a request brought, if any.
+    pub(super) fn read(headers: &HeaderMap, pool: &str, verb: &str) -> Result<Option<Self>, Problem> {
+        let Some(key) = headers.get("idempotency-key") else { return Ok(None) };
+        match key.to_str().ok().filter(|key| is_token(key)) {
+            Some(key) => Ok(Some(Self { key: key.to_owned(), pool: pool.to_owned(), verb: verb.to_owned() })),
+            None => Err(Problem::field("Idempotency-Key", "1 to 64 printable ASCII characters are accepted")),
+        }
+    }
+}
+
+impl Idempotency {
+    /// Held while a command is given, so that two repeats cannot both be the first.
+    pub(super) async fn seen(&self) -> MutexGuard<'_, Seen> {
+        self.seen.lock().await
+    }
+}
+
+impl Seen {
+    pub(super) fn find(&self, key: &Key) -> Option<OperationId> {
+        self.operations.get(key).copied()
+    }
+
+    pub(super) fn keep(&mut self, key: Key, operation: OperationId) {
+        if self.operations.insert(key.clone(), operation).is_none() {
+            self.oldest_first.push_back(key);
+        }
+        if self.oldest_first.len() > KEPT
+            && let Some(oldest) = self.oldest_first.pop_front()
+        {
+            self.operations.remove(&oldest);
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use axum::http::HeaderValue;
+
+    use super::*;
+
+    #[test]
+    fn the_last_thousand_keys_are_known() {
+        let key = |n: usize| Key { key: n.to_string(), pool: "a".to_owned(), verb: "drain".to_owned() };
+        let mut seen = Seen::default();
+        for n in 0..=KEPT {
+            seen.keep(key(n), OperationId(n as u64));
+        }
+        assert_eq!(seen.find(&key(0)), None);
+        assert_eq!(seen.find(&key(1)), Some(OperationId(1)));
+        assert_eq!(seen.find(&Key { verb: "stop".to_owned(), ..key(1) }), None);
+    }
+
+    #[test]
+    fn a_key_must_be_readable() {
+        let mut headers = HeaderMap::new();
+        assert_eq!(Key::read(&headers, "a", "drain"), Ok(None));
+        headers.insert("idempotency-key", HeaderValue::from_static(""));
+        assert!(Key::read(&headers, "a", "drain").is_err());
+    }
+}

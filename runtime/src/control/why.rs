@@ -1,0 +1,228 @@
+//! Why a pool is as it is, what happens next and when, and what can be done: whole sentences for a
+//! person who was woken up.
+
+use pool_manager_core::{HoldReason, OperationKind, PhaseName};
+use serde::{Deserialize, Serialize};
+
+use super::status::PoolStatus;
+use super::words::{self, brief, count};
+
+/// The answer to `why`.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct Why {
+    /// The pool.
+    pub id: String,
+    /// Its state, as in its status.
+    pub state: String,
+    /// How long it has been in it.
+    pub since_seconds: f64,
+    /// What is the matter, in one sentence.
+    pub summary: String,
+    /// What led to it, most important first.
+    pub because: Vec<String>,
+    /// What happens next by itself, and when.
+    pub next: Vec<String>,
+    /// What can be done about it.
+    pub actions: Vec<Action>,
+}
+
+/// One thing an operator can do.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Action {
+    /// The command.
+    pub command: String,
+    /// What it does.
+    pub effect: String,
+}
+
+impl Why {
+    pub(super) fn of(pool: &PoolStatus) -> Self {
+        Self {
+            id: pool.id.clone(),
+            state: pool.state.clone(),
+            since_seconds: pool.since_seconds,
+            summary: summary(pool),
+            because: because(pool),
+            next: next(pool),
+            actions: actions(pool),
+        }
+    }
+}
+
+fn summary(pool: &PoolStatus) -> String {
+    let (id, since) = (&pool.id, brief(pool.since_seconds));
+    let leases = pool.leases;
+    match pool.phase {
+        PhaseName::Stopped => format!("{id} has been stopped for {since}."),
+        PhaseName::Staging => format!("{id} has been making its model present for {since}."),
+        PhaseName::Waiting => format!("{id} has been waiting to start for {since}."),
+        PhaseName::Starting => {
+            format!("The engine of {id} has been starting for {since} and is not ready yet.")
+        }
+        PhaseName::Ready => format!(
+            "{id} has been ready for {since}: {} of {} in use, {} waiting.",
+            leases.active,
+            count(leases.slots, "slot"),
+            count(leases.queued, "ask")
+        ),
+        PhaseName::Draining => format!(
+            "{id} has been draining for {since}: it takes no new work and waits for {}.",
+            count(leases.active, "active lease")
+        ),
+        PhaseName::Stopping => {
+            format!("The engine of {id} was told to end {since} ago and has not ended yet.")
+        }
+        PhaseName::Ended => format!("The engine of {id} ended {since} ago; its end is being explained."),
+        PhaseName::Held => format!("{id} failed {since} ago and is held: no start is tried."),
+    }
+}
+
+fn because(pool: &PoolStatus) -> Vec<String> {
+    let mut because = Vec::new();
+    because.extend(pool.held.map(|reason| held(reason).to_owned()));
+    if let Some(operation) = &pool.operation {
+        let took = brief(operation.took_seconds);
+        because.push(format!(
+            "Operation {}, {}, has been running for {took}.",
+            operation.id,
+            operation.kind.label()
+        ));
+    }
+    if let Some(by) = pool.down_by {
+        because.push(format!("No engine is wanted: {}.", words::down_by(by)));
+    }
+    because.extend(pool.gates.iter().map(|gate| format!("A start waits: {}.", gate.text)));
+    if let Some(error) = &pool.last_error {
+        let tense = if pool.ready { "The engine before this one" } else { "The last engine" };
+        because.push(format!("{tense} failed: {}.", error.text));
+        because.extend(error.evidence.iter().map(|fact| match fact.log_offset {
+            Some(offset) => format!("Evidence: {} (byte {offset} of that incarnation's log).", fact.text),
+            None => format!("Evidence: {}.", fact.text),
+        }));
+    }
+    if pool.last_error.as_ref().is_some_and(|error| error.class == "stage_failed") {
+        because.push(format!("Its model is {}.", pool.catalog.model));
+    }
+    if pool.failures > 0 {
+        because.push(format!(
+            "It has failed {} in a row, and {} in all.",
+            count(pool.failures, "time"),
+            count(pool.crashes_total, "time")
+        ));
+    }
+    if let (None, Some(last)) = (&pool.operation, &pool.last_operation) {
+        let ago = last.ended_seconds.map(brief).unwrap_or_default();
+        because.push(format!("The last operation ended {ago} ago: {}.", last.text));
+    }
+    because
+}
+
+const fn held(reason: HoldReason) -> &'static str {
+    match reason {
+        HoldReason::Config => "It cannot start as configured, and trying again would not help.",
+        HoldReason::NotReleased => "Ports or GPUs of the last engine did not come free in time.",
+        HoldReason::Stuck => {
+            "The engine outlived KILL: it hangs in the kernel, most often in the GPU's driver, so its GPUs cannot be used."
+        }
+    }
+}
+
+fn next(pool: &PoolStatus) -> Vec<String> {
+    let mut next = Vec::new();
+    for gate in &pool.gates {
+        if let Some(wait) = gate.in_seconds {
+            next.push(format!("In {} the gate `{}` opens or is looked at again.", brief(wait), gate.gate));
+        }
+    }
+    if let Some(load) = pool.load_seconds.filter(|_| pool.phase == PhaseName::Starting) {
+        next.push(format!("The last start took {}.", brief(load)));
+    }
+    if let Some(drain) = &pool.drain {
+        let gives_up = pool.operation.as_ref().is_some_and(|operation| match operation.kind {
+            OperationKind::Restart | OperationKind::Reload => true,
+            OperationKind::Preload
+            | OperationKind::Drain
+            | OperationKind::Stop
+            | OperationKind::Deregister
+            | OperationKind::Shutdown => false,
+        });
+        let end = if gives_up {
+            "the drain is given up and the engine serves on"
+        } else {
+            "what is still in flight is cut and the engine stopped"
+        };
+        next.push(format!("In {}, at the drain's deadline, {end}.", brief(drain.deadline_in_seconds)));
+    }
+    if let Some(due) = &pool.next
+        && next.is_empty()
+    {
+        next.push(format!("In {}: {}.", brief(due.in_seconds), due.text));
+    }
+    if let (PhaseName::Draining, true) = (pool.phase, pool.leases.active > 0) {
+        next.push("When the last lease ends, the drain is over at once.".to_owned());
+    }
+    if pool.held == Some(HoldReason::Stuck) {
+        next.push("When the process ends after all, the hold is lifted.".to_owned());
+    }
+    if next.is_empty() {
+        next.push("Nothing happens by itself.".to_owned());
+    }
+    next
+}
+
+fn actions(pool: &PoolStatus) -> Vec<Action> {
+    let id = &pool.id;
+    let action = |command: String, effect: &str| Action { command, effect: effect.to_owned() };
+    let verb = |verb: &str, effect: &str| action(format!("poolctl {verb} {id}"), effect);
+    let stop_trying = || verb("stop", "gives the start up");
+    // Where no process was made, nothing was written.
+    let ran = pool.engine.is_some()
+        || pool
+            .last_error
+            .as_ref()
+            .is_some_and(|error| !matches!(error.class.as_str(), "stage_failed" | "spawn_failed"));
+    let logs = || ran.then(|| verb("logs", "shows what the engine wrote last"));
+    match pool.phase {
+        PhaseName::Stopped => vec![verb("preload", "starts it")],
+        PhaseName::Staging => vec![stop_trying()],
+        PhaseName::Waiting => {
+            let stranger = pool.gates.iter().find(|gate| gate.gate == "port_stranger").and(pool.port);
+            let free_port = stranger
+                .map(|port| action(format!("ss -ltnp 'sport = :{port}'"), "shows who has the port; end it"));
+            free_port.into_iter().chain(logs()).chain([stop_trying()]).collect()
+        }
+        PhaseName::Starting => logs().into_iter().chain([stop_trying()]).collect(),
+        PhaseName::Ready => vec![
+            verb("drain", "takes it out of service without dropping work"),
+            verb("restart", "drains it and starts it afresh"),
+        ],
+        PhaseName::Draining => {
+            let mut actions = vec![
+                verb("leases", "shows who is still using it"),
+                verb("stop", "cuts what is in flight and stops it now"),
+            ];
+            if pool.operation.as_ref().is_some_and(|operation| operation.kind == OperationKind::Drain) {
+                actions.insert(0, verb("undrain", "gives the drain up; it serves again"));
+            }
+            actions
+        }
+        PhaseName::Stopping | PhaseName::Ended => logs().into_iter().collect(),
+        PhaseName::Held => match pool.held {
+            Some(HoldReason::Stuck) => vec![action(
+                "dmesg --level=err,warn | tail -50".to_owned(),
+                "shows what the kernel says; often only a reboot of the host helps",
+            )],
+            Some(HoldReason::NotReleased) => vec![
+                action(
+                    "nvidia-smi".to_owned(),
+                    "shows which processes use the GPUs; end those that should not",
+                ),
+                verb("preload", "tries again now"),
+            ],
+            Some(HoldReason::Config) | None => logs()
+                .into_iter()
+                .chain([verb("preload", "tries again, when the configuration is right")])
+                .collect(),
+        },
+    }
+}
