@@ -1,1 +1,33 @@
-//! placeholder
+//! Carries out what the core asks for. One file per kind of effect; none of them decides anything.
+
+pub mod engines;
+pub mod evidence;
+mod log_class;
+pub mod release;
+pub mod signal;
+pub mod spawn;
+
+use pool_manager_core::{Completion, EffectId, EngineRef, ExitStatus, Input};
+use tokio::sync::mpsc::UnboundedSender;
+
+/// Where executors send their results: the driver's queue.
+#[derive(Clone, Debug)]
+pub struct Completions(UnboundedSender<Input>);
+
+impl Completions {
+    /// Results go to this queue.
+    #[must_use]
+    pub const fn new(queue: UnboundedSender<Input>) -> Self {
+        Self(queue)
+    }
+
+    /// Reports the end of an effect. When the driver is gone nobody waits for it any more.
+    pub fn completed(&self, effect: EffectId, result: Completion) {
+        let _ = self.0.send(Input::Completed { effect, result });
+    }
+
+    /// Reports the end of an engine.
+    pub fn exited(&self, engine: EngineRef, status: ExitStatus) {
+        let _ = self.0.send(Input::Exited { engine, status });
+    }
+}
