@@ -1,10 +1,16 @@
 //! Carries out what the core asks for. One file per kind of effect; none of them decides anything.
 
+pub mod engines;
+pub mod evidence;
 pub mod files;
+mod log_class;
 pub mod probe;
+pub mod release;
+pub mod signal;
+pub mod spawn;
 pub mod stage;
 
-use pool_manager_core::{Completion, EffectId, Input};
+use pool_manager_core::{Completion, EffectId, EngineRef, ExitStatus, Input};
 use tokio::sync::mpsc::UnboundedSender;
 
 /// Where executors send their results: the driver's queue.
@@ -21,5 +27,10 @@ impl Completions {
     /// Reports the end of an effect. When the driver is gone nobody waits for it any more.
     pub fn completed(&self, effect: EffectId, result: Completion) {
         let _ = self.0.send(Input::Completed { effect, result });
+    }
+
+    /// Reports the end of an engine.
+    pub fn exited(&self, engine: EngineRef, status: ExitStatus) {
+        let _ = self.0.send(Input::Exited { engine, status });
     }
 }
