@@ -1,9 +1,12 @@
-//! Tables: framed and coloured on a terminal, plain aligned columns in a pipe.
+//! Tables: aligned columns without frames; on a terminal coloured, and wrapped to its width.
 
 use std::io::IsTerminal;
 
 use comfy_table::{Cell, Color, ContentArrangement, Table, presets};
 use pool_manager::control::{LeaseList, PoolList, PoolStatus, brief};
+
+/// Terminals at least this wide get a table that fits them.
+const LEAST_COLUMNS: u16 = 60;
 
 pub(crate) fn pools(list: &PoolList) -> String {
     if list.pools.is_empty() {
@@ -83,14 +86,14 @@ fn colour(pool: &PoolStatus) -> Color {
 
 fn empty<const COLUMNS: usize>(on_terminal: bool, header: [&str; COLUMNS]) -> Table {
     let mut table = Table::new();
-    table.set_header(header);
-    if on_terminal {
-        table.load_preset(presets::UTF8_HORIZONTAL_ONLY).set_content_arrangement(ContentArrangement::Dynamic);
-    } else {
-        table.load_preset(presets::NOTHING).set_content_arrangement(ContentArrangement::Disabled);
-        for column in table.column_iter_mut() {
-            column.set_padding((0, 2));
-        }
+    table.load_preset(presets::NOTHING).set_header(header);
+    // On a narrow terminal, or one that does not say how wide it is, the terminal's own wrapping
+    // reads better than columns of single letters.
+    let wide = on_terminal && table.width().is_some_and(|columns| columns >= LEAST_COLUMNS);
+    let arrangement = if wide { ContentArrangement::Dynamic } else { ContentArrangement::Disabled };
+    table.set_content_arrangement(arrangement);
+    for column in table.column_iter_mut() {
+        column.set_padding((0, 2));
     }
     table
 }
