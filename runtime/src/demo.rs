@@ -1,1 +1,130 @@
-//! placeholder
+//! The demo: two pools of stub engines, without GPU, model or config file. Called by `pool-managerd run
+//! --demo`; what it sets up is an ordinary [`Setup`], run by the ordinary daemon.
+
+use std::io;
+use std::net::{Ipv4Addr, SocketAddr, TcpListener};
+use std::path::{Path, PathBuf};
+use std::time::Duration;
+
+use pool_manager_core::{
+    CatalogEntry, EngineSpec, LeasePolicy, Policy, PoolName, PoolSpec, RestartPolicy, SpecHash,
+};
+use xxhash_rust::xxh3::xxh3_64;
+
+use crate::control::Tokens;
+use crate::daemon::{Pool, Setup};
+use crate::launch::{Endpoint, Launch};
+
+/// The word that makes the daemon's program a stub engine.
+pub const ENGINE_WORD: &str = "stub-engine";
+
+/// Name and load time of the demo's pools.
+const POOLS: [(&str, &str); 2] = [("chat", "1s"), ("code", "2s")];
+
+/// Sets the demo up: `program` is the daemon's own, `state_dir` an empty directory.
+///
+/// # Errors
+/// No free port.
+pub fn setup(program: &Path, state_dir: PathBuf, listen: SocketAddr) -> io::Result<Setup> {
+    let ports = free_ports()?;
+    let pools =
+        POOLS.into_iter().zip(ports).map(|((name, load_time), port)| pool(program, name, load_time, port));
+    Ok(Setup {
+        listen,
+        tokens: Tokens::open(),
+        state_dir,
+        shutdown_deadline: Duration::from_secs(60),
+        pools: pools.collect(),
+    })
+}
+
+/// Three commands to try next, for a control API at `address`.
+#[must_use]
+pub fn next_commands(program: &Path, address: SocketAddr) -> [String; 3] {
+    let poolctl = poolctl(program);
+    let url = if address == default_address() { String::new() } else { format!(" --url http://{address}") };
+    [
+        format!("{poolctl}{url} why chat"),
+        format!("{poolctl}{url} drain chat --deadline 10s --wait"),
+        format!("{poolctl}{url} preload chat --wait"),
+    ]
+}
+
+/// Where `poolctl` looks when it is told nothing.
+#[must_use]
+pub const fn default_address() -> SocketAddr {
+    SocketAddr::new(std::net::IpAddr::V4(Ipv4Addr::LOCALHOST), 7070)
+}
+
+/// How `poolctl` is called from here: from beside the daemon, through cargo, or from the PATH.
+fn poolctl(program: &Path) -> String {
+    let beside = program.with_file_name("poolctl");
+    let built_by_cargo = program.components().any(|part| part.as_os_str() == "target");
+    if built_by_cargo {
+        "cargo run --quiet --release --bin poolctl --".to_owned()
+    } else if beside.exists() {
+        beside.display().to_string()
+    } else {
+        "poolctl".to_owned()
+    }
+}
+
+fn pool(program: &Path, name: &'static str, load_time: &str, port: u16) -> Pool {
+    let catalog = CatalogEntry {
+        engine: "stub-engine".to_owned(),
+        engine_version: Some(env!("CARGO_PKG_VERSION").to_owned()),
+        model: format!("demo-{name}"),
+        digest: None,
+    };
+    let argv: Vec<String> = [
+        &*program.display().to_string(),
+        ENGINE_WORD,
+        "--port",
+        &port.to_string(),
+        "--model",
+        &catalog.model,
+        "--load-time",
+        load_time,
+    ]
+    .map(str::to_owned)
+    .into();
+    let health = Endpoint::Http { port, path: "/health".to_owned() };
+    let hash = SpecHash(xxh3_64(argv.join("\0").as_bytes()));
+    // The names above are letters.
+    let pool_name = PoolName::new(name).unwrap_or_else(|_| unreachable!("{name} is a pool name"));
+    let slots = 4;
+    Pool {
+        spec: PoolSpec {
+            name: pool_name.clone(),
+            engine: EngineSpec { hash, catalog: catalog.clone(), device_mask: Vec::new(), port: Some(port) },
+            policy: Policy {
+                lease: LeasePolicy { slots, ..LeasePolicy::default() },
+                restart: RestartPolicy::default(),
+                ..Policy::default()
+            },
+            autostart: true,
+        },
+        launch: Launch {
+            pool: pool_name,
+            argv,
+            env: Vec::new(),
+            working_dir: None,
+            model_path: None,
+            readiness: health.clone(),
+            liveness: health,
+            url: Some(format!("http://127.0.0.1:{port}")),
+            catalog,
+            device_mask: Vec::new(),
+            slots,
+            core_dumps: false,
+        },
+        port_key: format!("demo pool {name}"),
+    }
+}
+
+/// As many free ports as there are pools; all held until all are known, so that they differ.
+fn free_ports() -> io::Result<Vec<u16>> {
+    let listeners: Vec<TcpListener> =
+        POOLS.iter().map(|_| TcpListener::bind((Ipv4Addr::LOCALHOST, 0))).collect::<io::Result<_>>()?;
+    listeners.iter().map(|listener| Ok(listener.local_addr()?.port())).collect()
+}

@@ -2,10 +2,12 @@
 
 pub mod config;
 pub mod control;
+pub mod daemon;
 pub mod demo;
 pub mod driver;
 pub mod executor;
 pub mod launch;
 pub mod linux;
 pub mod stub_engine;
+pub mod table;
 pub mod telemetry;

@@ -38,6 +38,7 @@ use tokio::time::Instant;
 
 use crate::driver::DriverHandle;
 use crate::launch::Launches;
+use crate::telemetry::Metrics;
 
 pub use admit::Hosts;
 pub use event_record::EventRecord;
@@ -72,8 +73,8 @@ pub struct Api {
     pub launches: Launches,
     /// Who may do what.
     pub tokens: Tokens,
-    /// The exposition text of `GET /metrics`.
-    pub metrics: Arc<dyn Fn() -> String + Send + Sync>,
+    /// What `GET /metrics` shows, once the gauges are read from the host.
+    pub metrics: Arc<Metrics>,
     /// Which `Host` headers are answered.
     pub hosts: Hosts,
     /// The directory with `<pool>/<incarnation>.log`; `None`: logs are not served.
@@ -85,14 +86,14 @@ pub struct Api {
 }
 
 impl Api {
-    /// An API without tokens, metrics and logs, for callers on this machine.
+    /// An API without tokens and logs, with metrics of its own, for callers on this machine.
     #[must_use]
     pub fn new(driver: DriverHandle, launches: Launches) -> Self {
         Self {
             driver,
             launches,
             tokens: Tokens::open(),
-            metrics: Arc::new(|| "# EOF\n".to_owned()),
+            metrics: Arc::new(Metrics::new()),
             hosts: Hosts::Loopback,
             logs: None,
             limits: Limits::default(),

@@ -9,6 +9,9 @@ use axum::response::IntoResponse;
 use pool_manager_core::{Host, Refusal, SpecHash, Time};
 use serde::{Deserialize, Serialize};
 
+use crate::driver::{DriverGone, DriverHandle};
+use crate::launch::Launches;
+
 use super::Shared;
 use super::fields::Segments;
 use super::problem::Problem;
@@ -63,9 +66,14 @@ pub(super) async fn health(State(shared): State<Arc<Shared>>) -> Result<Json<Hea
 }
 
 /// The exposition format of the OpenMetrics standard, which Prometheus reads.
-pub(super) async fn metrics(State(shared): State<Arc<Shared>>) -> impl IntoResponse {
+pub(super) async fn metrics(State(shared): State<Arc<Shared>>) -> Result<impl IntoResponse, Problem> {
     let kind = "application/openmetrics-text; version=1.0.0; charset=utf-8";
-    ([(header::CONTENT_TYPE, kind)], (shared.api.metrics)())
+    let metrics = Arc::clone(&shared.api.metrics);
+    let exposition = shared.api.driver.read(move |host, _| {
+        metrics.observe_view(host.view());
+        metrics.encode()
+    });
+    Ok(([(header::CONTENT_TYPE, kind)], exposition.await?))
 }
 
 pub(super) async fn list(State(shared): State<Arc<Shared>>) -> Result<Json<PoolList>, Problem> {
@@ -86,17 +94,28 @@ pub(super) async fn why(
     Ok(Json(Why::of(&shared.pool(&pool).await?)))
 }
 
-impl Shared {
-    /// Every pool, as of one moment.
-    pub(super) async fn pools(&self) -> Result<PoolList, Problem> {
-        let read = self.api.driver.read(|host, now| {
+impl PoolList {
+    /// Every pool of a host, as of one moment; `launches` know where engines are reached.
+    ///
+    /// # Errors
+    /// [`DriverGone`].
+    pub async fn read(driver: &DriverHandle, launches: &Launches) -> Result<Self, DriverGone> {
+        let read = driver.read(|host, now| {
             let view = host.view();
             let uids: Vec<_> = view.pools().map(|pool| pool.uid).collect();
             let pools: Vec<_> = uids.into_iter().filter_map(|uid| copy(host, uid, now)).collect();
             (view.version(), view.epoch(), pools)
         });
         let (version, epoch, pools) = read.await?;
-        Ok(PoolList { version, epoch, pools: pools.into_iter().map(|pool| self.with_url(pool)).collect() })
+        let pools = pools.into_iter().map(|pool| with_url(launches, pool)).collect();
+        Ok(Self { version, epoch, pools })
+    }
+}
+
+impl Shared {
+    /// Every pool, as of one moment.
+    pub(super) async fn pools(&self) -> Result<PoolList, Problem> {
+        Ok(PoolList::read(&self.api.driver, &self.api.launches).await?)
     }
 
     /// One pool, or the problem that there is none.
@@ -107,7 +126,7 @@ impl Shared {
             .driver
             .read(move |host, now| host.view().uid_of(&asked).and_then(|uid| copy(host, uid, now)));
         match read.await? {
-            Some(pool) => Ok(self.with_url(pool)),
+            Some(pool) => Ok(with_url(&self.api.launches, pool)),
             None => Err(self.refused(&Refusal::UnknownPool, name).await),
         }
     }
@@ -116,10 +135,10 @@ impl Shared {
     pub(super) fn url_of(&self, spec: SpecHash) -> Option<String> {
         self.api.launches.get(spec).and_then(|launch| launch.url.clone())
     }
+}
 
-    fn with_url(&self, (spec, pool): (SpecHash, PoolStatus)) -> PoolStatus {
-        PoolStatus { url: self.url_of(spec), ..pool }
-    }
+fn with_url(launches: &Launches, (spec, pool): (SpecHash, PoolStatus)) -> PoolStatus {
+    PoolStatus { url: launches.get(spec).and_then(|launch| launch.url.clone()), ..pool }
 }
 
 fn copy(host: &Host, uid: pool_manager_core::PoolUid, now: Time) -> Option<(SpecHash, PoolStatus)> {

@@ -118,11 +118,11 @@ impl<T: Timer, X: Executors> Driver<T, X> {
         (driver, handle)
     }
 
-    /// Runs until the host has said *exit*.
+    /// Runs until the host has said *exit*; returns the host as it was then.
     ///
     /// # Errors
     /// The timer's: without it no deadline would ever pass.
-    pub async fn run(mut self) -> std::io::Result<()> {
+    pub async fn run(mut self) -> std::io::Result<Host> {
         while !self.exiting {
             let armed = self.host.poll_timeout().map(|(at, ..)| at);
             self.timer.arm(armed)?;
@@ -130,7 +130,7 @@ impl<T: Timer, X: Executors> Driver<T, X> {
             self.look_at_the_clock(armed);
             self.turn(first);
         }
-        Ok(())
+        Ok(self.host)
     }
 
     async fn wake(&mut self) -> std::io::Result<Wake> {

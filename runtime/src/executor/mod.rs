@@ -3,6 +3,7 @@
 pub mod engines;
 pub mod evidence;
 pub mod files;
+pub mod local;
 mod log_class;
 pub mod probe;
 pub mod release;

@@ -13,6 +13,7 @@ use nix::time::{ClockId, clock_gettime};
 use pool_manager_core::Time;
 use tokio::io::unix::AsyncFd;
 
+use crate::driver::Timer;
 use crate::linux::readable;
 
 /// Now, on the clock that counts suspend (CLOCK_BOOTTIME): the core's time.
@@ -53,26 +54,21 @@ impl BootTimer {
         let watched = readable::watch(timer.as_fd().try_clone_to_owned()?)?;
         Ok(Self { timer, watched, suspended: suspended() })
     }
+}
 
-    /// Now; see [`now`].
-    #[must_use]
-    pub fn now(&self) -> Time {
+impl Timer for BootTimer {
+    fn now(&self) -> Time {
         now()
     }
 
-    /// How long the machine was suspended since the last call, or since the timer was made.
-    pub fn gap(&mut self) -> Duration {
+    fn gap(&mut self) -> Duration {
         let suspended = suspended();
         let gap = suspended.saturating_sub(self.suspended);
         self.suspended = suspended;
         gap
     }
 
-    /// Sets the deadline, replacing the one before; one that has passed expires at once. `None`: none.
-    ///
-    /// # Errors
-    /// What the operating system says.
-    pub fn arm(&mut self, at: Option<Time>) -> io::Result<()> {
+    fn arm(&mut self, at: Option<Time>) -> io::Result<()> {
         let Some(at) = at.filter(|at| *at != Time::NEVER) else { return Ok(self.timer.unset()?) };
         // An absolute time of zero would mean *off*.
         let since_boot = Duration::from_nanos(at.as_nanos().max(1));
@@ -80,11 +76,7 @@ impl BootTimer {
         Ok(self.timer.set(deadline, TimerSetTimeFlags::TFD_TIMER_ABSTIME)?)
     }
 
-    /// Ends when the deadline has passed, once for each time it was armed. May be dropped and called again.
-    ///
-    /// # Errors
-    /// What the operating system says.
-    pub async fn expired(&mut self) -> io::Result<()> {
+    async fn expired(&mut self) -> io::Result<()> {
         loop {
             let mut ready = self.watched.readable().await?;
             let mut expirations = [0; 8];

@@ -2,6 +2,7 @@
 //! apply (pool_id, engine, engine_version, device_mask, model_id, incarnation, restart_count, backoff_ms,
 //! last_error, correlation_id), then those of the event itself.
 
+use std::fmt;
 use std::time::Duration;
 
 use pool_manager_core::{
@@ -35,6 +36,19 @@ pub enum Value {
     Text(String),
     /// A count or a span in the unit its name says.
     Uint(u64),
+}
+
+impl fmt::Display for Value {
+    /// As a person writes it: a list with commas.
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Bool(value) => write!(f, "{value}"),
+            Self::List(values) => f.write_str(&values.join(",")),
+            Self::Int(value) => write!(f, "{value}"),
+            Self::Text(value) => f.write_str(value),
+            Self::Uint(value) => write!(f, "{value}"),
+        }
+    }
 }
 
 /// One log record.

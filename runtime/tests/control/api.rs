@@ -13,7 +13,6 @@ fn each_route_to_look_answers() {
     let root = folder.path().to_owned();
     let stage = Stage::with(move |api| {
         api.logs = Some(root);
-        api.metrics = std::sync::Arc::new(|| "pool_manager_up 1\n# EOF\n".to_owned());
     });
     stage.ready(&["llama"]);
 
@@ -33,7 +32,7 @@ fn each_route_to_look_answers() {
     assert_eq!((&pool["engine"]["incarnation"], &pool["leases"]["slots"]), (&"7.1".into(), &2.into()));
 
     let metrics = stage.get("/metrics");
-    assert_eq!(metrics.text, "pool_manager_up 1\n# EOF\n");
+    assert!(metrics.text.contains("\npool_manager_slots{pool_id=\"llama\"} 2\n"), "{}", metrics.text);
     assert!(metrics.headers["content-type"].starts_with("application/openmetrics-text"));
 
     let log = stage.get("/v1/pools/llama/logs?tail=2");

@@ -1,13 +1,12 @@
 //! `poolctl`: the operator's hand on a running pool-managerd. Every command is one or two requests to
 //! its control API; nothing is decided here.
 //!
-//! `main` parses and dispatches; `client` speaks HTTP; `table` and `text` make what is printed;
+//! `main` parses and dispatches; `client` speaks HTTP; `text` and `pool_manager::table` make what is printed;
 //! `operation` waits and shows progress; `events` follows the stream.
 
 mod client;
 mod events;
 mod operation;
-mod table;
 mod text;
 
 use std::io::Write;
@@ -18,6 +17,7 @@ use std::time::Duration;
 use clap::{Args, CommandFactory, Parser, Subcommand};
 use clap_complete::Shell;
 use pool_manager::control::{HealthReport, LeaseEnded, LeaseList, PoolList, PoolStatus, Why};
+use pool_manager::table;
 use pool_manager_core::{LeaseId, PoolName};
 use serde::Serialize;
 

@@ -2,13 +2,15 @@
 
 use std::io::IsTerminal;
 
+use crate::control::{LeaseList, PoolList, PoolStatus, brief};
 use comfy_table::{Cell, Color, ContentArrangement, Table, presets};
-use pool_manager::control::{LeaseList, PoolList, PoolStatus, brief};
 
 /// Terminals at least this wide get a table that fits them.
 const LEAST_COLUMNS: u16 = 60;
 
-pub(crate) fn pools(list: &PoolList) -> String {
+/// Every pool, a row each.
+#[must_use]
+pub fn pools(list: &PoolList) -> String {
     if list.pools.is_empty() {
         return "no pools are configured\n".to_owned();
     }
@@ -33,7 +35,9 @@ pub(crate) fn pools(list: &PoolList) -> String {
     finished(&table)
 }
 
-pub(crate) fn leases(list: &LeaseList) -> String {
+/// A pool's leases, a row each.
+#[must_use]
+pub fn leases(list: &LeaseList) -> String {
     if list.leases.is_empty() {
         return format!("{}: no active leases, {} asks wait\n", list.pool, list.queued);
     }
