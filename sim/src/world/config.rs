@@ -42,6 +42,9 @@ pub struct Latencies {
     pub evidence: Span,
     /// A probe that is answered.
     pub probe: Span,
+    /// What every answer takes on top, after all limits the executors keep: a host short of processor
+    /// time.
+    pub lag: Span,
 }
 
 impl Latencies {
@@ -53,6 +56,7 @@ impl Latencies {
         release: Span::NONE,
         evidence: Span::NONE,
         probe: Span::NONE,
+        lag: Span::NONE,
     };
 
     /// A busy host.
@@ -65,6 +69,22 @@ impl Latencies {
             release: Span::millis(0, 30),
             evidence: Span::millis(0, 250),
             probe: Span::millis(0, 1500),
+            lag: Span::NONE,
+        }
+    }
+
+    /// A host so busy that answers come after the core has stopped waiting for them. Files stay within
+    /// their limit: beyond it what is on disk is anybody's guess.
+    #[must_use]
+    pub const fn overloaded() -> Self {
+        Self {
+            exit_notice: Span::millis(0, 2000),
+            file: Span::millis(0, 3000),
+            stage: Span::millis(0, 3000),
+            release: Span::millis(0, 40_000),
+            evidence: Span::millis(0, 250),
+            probe: Span::millis(0, 2500),
+            lag: Span::millis(0, 1500),
         }
     }
 }

@@ -22,7 +22,8 @@ impl World {
             }
             Effect::CollectEvidence { id, engine, within } => {
                 let took = self.streams.executors.span(self.latencies.evidence).min(within);
-                self.agenda.file(self.now + took, Occurrence::EvidenceLands { id, engine });
+                let lag = self.streams.executors.span(self.latencies.lag);
+                self.agenda.file(self.now + took + lag, Occurrence::EvidenceLands { id, engine });
             }
             Effect::Exit => self.exited = true,
             Effect::Probe { id, engine, timeout, .. } => self.probe(id, engine, timeout),
@@ -46,7 +47,8 @@ impl World {
     /// Files what happens after a drawn span.
     fn later(&mut self, span: Span, occurrence: Occurrence) {
         let took = self.streams.executors.span(span);
-        self.agenda.file(self.now + took, occurrence);
+        let lag = self.streams.executors.span(self.latencies.lag);
+        self.agenda.file(self.now + took + lag, occurrence);
     }
 
     fn spawn(&mut self, id: EffectId, engine: EngineRef, spec: SpecHash) {
@@ -105,7 +107,7 @@ impl World {
             process.is_alive() && process.health == EngineHealth::Hangs && process.loaded_at <= self.now
         });
         let took = self.streams.executors.span(self.latencies.probe).min(timeout);
-        let took = if hangs { timeout } else { took };
+        let took = if hangs { timeout } else { took } + self.streams.executors.span(self.latencies.lag);
         self.agenda.file(self.now + took, Occurrence::ProbeLands { id, engine, asked: self.now, timeout });
     }
 

@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use pool_manager_core::{ExitStatus, HostConfig, LogClass, PoolUid, SpawnError};
+use pool_manager_core::{ExitStatus, HostConfig, LogClass, PoolUid, SpawnError, Verb};
 use pool_manager_sim::{
     Ending, EngineHealth, EngineProfile, Hazard, Latencies, Operator, Span, TermBehaviour, Traffic,
     TurnOrder, World, WorldConfig, test_pool,
@@ -27,11 +27,19 @@ pub(crate) fn run_with(seed: u64, change: impl FnOnce(&mut World)) -> World {
 /// A host in which everything has just begun. The seed also decides what kind of host it is.
 pub(crate) fn start(seed: u64) -> (World, Vec<PoolUid>) {
     let order = if seed.is_multiple_of(2) { TurnOrder::Driver } else { TurnOrder::Any };
-    let latencies = if seed % 5 == 4 { Latencies::NONE } else { Latencies::busy() };
+    let latencies = match seed % 5 {
+        0..=2 => Latencies::busy(),
+        3 => Latencies::overloaded(),
+        _ => Latencies::NONE,
+    };
     let host = HostConfig { epoch: 1, shutdown_deadline: Duration::from_secs(seed % 3 * 5) };
     let mut world = World::new(WorldConfig { seed, host, latencies, order });
     let pools = (0..2).map(|number| add_pool(&mut world, seed, number)).collect();
-    world.set_operator(Operator::restless(Span::millis(100, 8000)));
+    let mut operator = Operator::restless(Span::millis(100, 8000));
+    if seed % 7 == 3 {
+        operator.verbs.push(Verb::Deregister);
+    }
+    world.set_operator(operator);
     (world, pools)
 }
 
