@@ -182,10 +182,16 @@ impl Engines {
         process.gone.send_replace(true);
     }
 
-    /// Reaps orphans that have ended. Blocks while an engine is being made.
+    /// Reaps orphans that have ended; to be called again after each [`Self::bury`]. Blocks while an engine is made.
     pub(super) fn reap_strays() -> usize {
         let engines = family();
         reaper::reap_strays(|pid| engines.contains(&pid))
+    }
+
+    /// As [`Self::reap_strays`], also while an ended engine cannot be buried yet.
+    pub(super) fn reap_listed_strays() -> usize {
+        let engines = family();
+        reaper::reap_listed_strays(|pid| engines.contains(&pid))
     }
 
     fn table(&self) -> MutexGuard<'_, BTreeMap<EngineRef, Arc<Process>>> {

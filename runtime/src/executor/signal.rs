@@ -98,7 +98,7 @@ pub(super) fn sweep(process: &Process) {
             tracing::warn!(engine = %process.engine, processes = found, "what the engine left behind does not die");
         }
         thread::sleep(pause);
+        Engines::reap_listed_strays();
         pause = (pause * 2).min(LONGEST_PAUSE);
     }
-    Engines::reap_strays();
 }

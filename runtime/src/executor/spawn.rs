@@ -194,6 +194,7 @@ async fn watch(process: Arc<Process>, completions: Completions) {
     let clean_up = tokio::task::spawn_blocking(move || {
         sweep(&process);
         Engines::bury(&process);
+        Engines::reap_strays();
     });
     if let Err(error) = clean_up.await {
         tracing::error!(%error, "cleaning up after an engine failed");

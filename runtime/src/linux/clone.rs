@@ -16,7 +16,7 @@ use std::arch::asm;
 use std::ffi::{CString, NulError, OsStr, c_char, c_int, c_long, c_ulong, c_void};
 use std::fs::File;
 use std::io;
-use std::os::fd::{AsRawFd, BorrowedFd, FromRawFd, OwnedFd};
+use std::os::fd::{AsFd, AsRawFd, BorrowedFd, FromRawFd, OwnedFd};
 use std::os::unix::ffi::OsStrExt;
 use std::path::Path;
 use std::ptr;
@@ -167,6 +167,25 @@ impl std::error::Error for CloneError {}
 /// # Errors
 /// What failed and why; no process is left behind then.
 pub fn spawn(program: &Program, inherited: &Inherited, output: BorrowedFd<'_>) -> Result<Child, CloneError> {
+    spawn_by(SystemCall::Newest, program, inherited, output)
+}
+
+/// Which system call makes the child.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum SystemCall {
+    /// `clone3`, and plain `clone` where that is refused.
+    Newest,
+    /// Plain `clone`, as under a container's seccomp profile.
+    #[cfg(test)]
+    Plain,
+}
+
+fn spawn_by(
+    by: SystemCall,
+    program: &Program,
+    inherited: &Inherited,
+    output: BorrowedFd<'_>,
+) -> Result<Child, CloneError> {
     let preparing = |error: io::Error| CloneError { step: Step::Prepare, errno: errno_of(&error) };
     let input = File::open("/dev/null").and_then(|null| above_stdio(&null)).map_err(preparing)?;
     let output = above_stdio(&output).map_err(preparing)?;
@@ -189,13 +208,13 @@ pub fn spawn(program: &Program, inherited: &Inherited, output: BorrowedFd<'_>) -
         umask: inherited.umask,
         failed: None,
     };
-    let made = clone_child(&mut plan, &mut stack);
+    let made = clone_child(by, &mut plan, &mut stack);
     let (pid, pidfd) = made.map_err(|errno| CloneError { step: Step::Clone, errno })?;
     match plan.failed {
         None => Ok(Child { pid, pidfd }),
         Some((step, errno)) => {
-            // It has ended already: the clone returns when the child has left our memory.
-            let _ = pidfd.reap();
+            // It has left our memory and is about to end; nothing can keep it.
+            let _ = pidfd.reap_blocking();
             Err(CloneError { step, errno })
         }
     }
@@ -218,41 +237,51 @@ struct Plan {
 }
 
 /// Clones with every signal blocked, so that no handler of ours ever runs in the child.
-fn clone_child(plan: &mut Plan, stack: &mut ChildStack) -> Result<(u32, PidFd), i32> {
-    let flags = libc::CLONE_VM | libc::CLONE_VFORK | libc::CLONE_PIDFD;
+fn clone_child(by: SystemCall, plan: &mut Plan, stack: &mut ChildStack) -> Result<(u32, PidFd), i32> {
     let mut pidfd: c_int = -1;
-    let plan: *mut Plan = plan;
     let before = set_mask(u64::MAX);
-    let mut arguments = CloneArguments {
-        flags: u64::from(flags.cast_unsigned()) | CLONE_CLEAR_SIGHAND,
-        pidfd: (&raw mut pidfd).addr() as u64,
-        exit_signal: u64::from(libc::SIGCHLD.cast_unsigned()),
-        stack: stack.base.addr() as u64,
-        stack_size: ChildStack::SIZE as u64,
-        ..CloneArguments::default()
+    let made = match by {
+        SystemCall::Newest => match clone3(plan, stack, &mut pidfd) {
+            refused if REFUSALS.contains(&refused) => plain_clone(plan, stack, &mut pidfd),
+            made => made,
+        },
+        #[cfg(test)]
+        SystemCall::Plain => plain_clone(plan, stack, &mut pidfd),
     };
-    // SAFETY: see `raw_clone`; the arguments, the plan and the stack live until the child has left our memory,
-    // because CLONE_VFORK suspends this thread until then.
-    let mut made = unsafe {
-        let arguments = [(&raw mut arguments).expose_provenance(), size_of::<CloneArguments>(), 0, 0, 0];
-        (&raw mut pidfd).expose_provenance();
-        raw_clone(libc::SYS_clone3, arguments, plan)
-    };
-    if made == -(libc::ENOSYS as isize) {
-        let flags = (flags | libc::SIGCHLD) as usize;
-        // SAFETY: as above.
-        made = unsafe {
-            let arguments =
-                [flags, stack.top().expose_provenance(), (&raw mut pidfd).expose_provenance(), 0, 0];
-            raw_clone(libc::SYS_clone, arguments, plan)
-        };
-    }
     set_mask(before);
     match u32::try_from(made) {
         // SAFETY: the kernel made this descriptor for us and nobody else knows it.
         Ok(pid) => Ok((pid, PidFd::from(unsafe { OwnedFd::from_raw_fd(pidfd) }))),
         Err(_) => Err(i32::try_from(-made).unwrap_or(libc::EIO)),
     }
+}
+
+const FLAGS: c_int = libc::CLONE_VM | libc::CLONE_VFORK | libc::CLONE_PIDFD;
+/// Not a flag of plain `clone`: beyond 32 bits.
+const CLONE_CLEAR_SIGHAND: u64 = 0x1_0000_0000;
+/// What seccomp profiles answer to a call they do not know; old ones the second.
+const REFUSALS: [isize; 2] = [-(libc::ENOSYS as isize), -(libc::EPERM as isize)];
+
+fn clone3(plan: &mut Plan, stack: &mut ChildStack, pidfd: &mut c_int) -> isize {
+    let mut arguments = CloneArguments {
+        flags: u64::from(FLAGS.cast_unsigned()) | CLONE_CLEAR_SIGHAND,
+        pidfd: ptr::from_mut(pidfd).expose_provenance() as u64,
+        exit_signal: u64::from(libc::SIGCHLD.cast_unsigned()),
+        stack: stack.base.expose_provenance() as u64,
+        stack_size: ChildStack::SIZE as u64,
+        ..CloneArguments::default()
+    };
+    let at = (&raw mut arguments).expose_provenance();
+    // SAFETY: the flags and the stack are as `raw_clone` wants them; plan, stack and arguments outlive the call,
+    // which lasts until the child has left our memory (CLONE_VFORK).
+    unsafe { raw_clone(libc::SYS_clone3, [at, size_of::<CloneArguments>(), 0, 0, 0], plan) }
+}
+
+fn plain_clone(plan: &mut Plan, stack: &mut ChildStack, pidfd: &mut c_int) -> isize {
+    let flags = (FLAGS | libc::SIGCHLD) as usize;
+    let (top, pidfd) = (stack.top().expose_provenance(), ptr::from_mut(pidfd).expose_provenance());
+    // SAFETY: as in `clone3`.
+    unsafe { raw_clone(libc::SYS_clone, [flags, top, pidfd, 0, 0], plan) }
 }
 
 /// `struct clone_args` as of Linux 5.7; the group field is for children born into a cgroup.
@@ -271,9 +300,6 @@ struct CloneArguments {
     set_tid_size: u64,
     cgroup: u64,
 }
-
-/// Not a flag of plain `clone`: beyond 32 bits.
-const CLONE_CLEAR_SIGHAND: u64 = 0x1_0000_0000;
 
 /// A clone whose child goes straight to [`child`] on its new stack. The call is written out because the
 /// child returns from the system call on an empty stack: no compiled function may be returned from there.
@@ -505,7 +531,7 @@ impl Drop for ChildStack {
 }
 
 /// A copy that cannot be overwritten while 0, 1 and 2 are put in place.
-fn above_stdio(fd: &impl std::os::fd::AsFd) -> io::Result<OwnedFd> {
+fn above_stdio(fd: &impl AsFd) -> io::Result<OwnedFd> {
     let copy = fcntl(fd, FcntlArg::F_DUPFD_CLOEXEC(3))?;
     // SAFETY: the descriptor was made by this call and nobody else knows it.
     Ok(unsafe { OwnedFd::from_raw_fd(copy) })
@@ -517,4 +543,59 @@ fn pointers(strings: &[CString]) -> Vec<*const c_char> {
 
 fn errno_of(error: &io::Error) -> i32 {
     error.raw_os_error().unwrap_or(libc::EIO)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use pool_manager_core::ExitStatus;
+
+    /// Runs a shell script by one system call; how it ended and what it wrote.
+    fn shell(by: SystemCall, script: &str) -> (ExitStatus, String) {
+        let argv = ["/bin/sh", "-c", script].map(str::to_owned);
+        let program = Program::new(&argv, [], Some(Path::new("/")), false).expect("no NUL");
+        let log = tempfile::NamedTempFile::new().expect("a temporary file");
+        let inherited = Inherited::capture().expect("/proc is mounted");
+        let child = spawn_by(by, &program, &inherited, log.as_file().as_fd()).expect("the shell runs");
+        let status = loop {
+            if let Some(status) = child.pidfd.reap().expect("a child of ours") {
+                break status;
+            }
+            std::thread::yield_now();
+        };
+        (status, std::fs::read_to_string(log.path()).expect("readable"))
+    }
+
+    #[test]
+    fn both_system_calls_make_the_same_child() {
+        // The program that prints the masks is the child itself: a shell that waits has masks of its own.
+        let script = "pwd; ls /proc/$$/fd; exec grep -E '^Sig(Blk|Ign)' /proc/self/status";
+        let newest = shell(SystemCall::Newest, script);
+        assert_eq!(newest, shell(SystemCall::Plain, script));
+        let none = "0000000000000000";
+        let expected = format!("/\n0\n1\n2\nSigBlk:\t{none}\nSigIgn:\t{none}\n");
+        assert_eq!(newest, (ExitStatus::Code(0), expected));
+        assert_eq!(shell(SystemCall::Plain, "exit 9").0, ExitStatus::Code(9));
+    }
+
+    #[test]
+    fn both_system_calls_tell_why_a_program_cannot_run() {
+        let program = Program::new(&["/nowhere/at/all".to_owned()], [], None, false).expect("no NUL");
+        let log = tempfile::tempfile().expect("a temporary file");
+        let inherited = Inherited::capture().expect("/proc is mounted");
+        for by in [SystemCall::Newest, SystemCall::Plain] {
+            let refused = spawn_by(by, &program, &inherited, log.as_fd()).expect_err("no such program");
+            assert_eq!(refused, CloneError { step: Step::Exec, errno: libc::ENOENT });
+        }
+    }
+
+    #[test]
+    fn the_callers_signal_mask_is_as_before() {
+        let mask = || std::fs::read_to_string("/proc/thread-self/status").expect("readable");
+        let blocked =
+            |status: String| status.lines().find(|line| line.starts_with("SigBlk")).map(str::to_owned);
+        let before = blocked(mask());
+        shell(SystemCall::Newest, "exit 0");
+        assert_eq!(blocked(mask()), before);
+    }
 }

@@ -69,6 +69,11 @@ impl PidFd {
         self.wait(WaitIdOptions::EXITED | WaitIdOptions::NOHANG)
     }
 
+    /// Waits for the end of a child and gives its pid back.
+    pub(super) fn reap_blocking(&self) -> io::Result<Option<ExitStatus>> {
+        self.wait(WaitIdOptions::EXITED)
+    }
+
     fn wait(&self, options: WaitIdOptions) -> io::Result<Option<ExitStatus>> {
         let status = rustix::process::waitid(WaitId::PidFd(self.0.as_fd()), options)?;
         Ok(status.map(|status| match (status.exit_status(), status.terminating_signal()) {
