@@ -1,6 +1,28 @@
 //! Every decision of pool-manager as one pure state machine.
+//!
+//! [`Host`] is driven by one call at a time: a driver feeds an [`Input`] with the time it happened,
+//! takes the [`Effect`]s that come of it to whatever carries them out, and feeds their results back as
+//! inputs. The runtime drives it with real processes, the simulator with fake ones. The same inputs
+//! always give the same effects: there is no clock, thread, file, socket, hash order, float or
+//! generator of random numbers in this crate.
+//!
+//! One sub-machine a file: `drain`, `ladder` (TERM to KILL), `liveness`, `lease`, `backoff`, `verdict`,
+//! `files`, `gate`, `errand` (effects not answered yet), `deadline`. They do not see each other; `pool` composes them
+//! and alone moves a pool from `phase` to phase; `host` composes the pools.
 #![no_std]
 #![forbid(unsafe_code)]
+#![deny(
+    clippy::expect_used,
+    clippy::float_arithmetic,
+    clippy::indexing_slicing,
+    clippy::panic,
+    clippy::todo,
+    clippy::unwrap_used,
+    clippy::wildcard_enum_match_arm,
+    missing_docs
+)]
+#![cfg_attr(test, allow(clippy::expect_used, clippy::indexing_slicing, clippy::panic, clippy::unwrap_used))]
+
 extern crate alloc;
 
 mod answer;

@@ -24,6 +24,9 @@ use crate::linux::listener::{ListenerOwner, listener_is_ours};
 use crate::linux::state_dir::StateDir;
 use crate::telemetry::{self, Metrics, Subject};
 
+/// Looks up who listens on a port, given the pid of the engine that should.
+type ListenerOf = fn(u16, u32) -> Listener;
+
 /// Everything that carries out effects on this host.
 #[derive(Debug)]
 pub struct Local {
@@ -32,7 +35,7 @@ pub struct Local {
     completions: Completions,
     spawn: SpawnExecutor,
     signal: SignalExecutor,
-    probe: Prober<Loopback<fn(u16, u32) -> Listener>>,
+    probe: Prober<Loopback<ListenerOf>>,
     files: Files,
     evidence: EvidenceExecutor,
     release: ReleaseExecutor,
@@ -55,7 +58,7 @@ impl Local {
         Ok(Self {
             spawn: SpawnExecutor::start(engines.clone(), launches.clone(), logs, completions.clone())?,
             signal: SignalExecutor::new(engines.clone()),
-            probe: Prober::new(Loopback::new(listener_of as fn(u16, u32) -> Listener), completions.clone()),
+            probe: Prober::new(Loopback::new(listener_of as ListenerOf), completions.clone()),
             files: Files::open(state_dir.path(), completions.clone())?,
             evidence: EvidenceExecutor::new(engines.clone(), completions.clone()),
             release: ReleaseExecutor::new(engines.clone(), launches.clone(), completions.clone()),

@@ -37,7 +37,8 @@ impl Daemon {
         let mut ports = Ports(Vec::new());
         let listen = format!("127.0.0.1:{}", ports.next_port());
         let state = folder.path().join("state");
-        let config = format!("state_dir = {state:?}\n[control]\nlisten = \"{listen}\"\n{}", pools(&mut ports));
+        let config =
+            format!("state_dir = {state:?}\n[control]\nlisten = \"{listen}\"\n{}", pools(&mut ports));
         let path = folder.path().join("host.toml");
         fs::write(&path, config).unwrap();
         drop(ports);
@@ -86,7 +87,8 @@ impl Daemon {
 
     /// A lease, or the problem that it was refused with.
     pub(crate) fn lease(&self, pool: &str) -> Result<LeaseGranted, Problem> {
-        let (status, answer) = self.post(&format!("/v1/pools/{pool}/leases"), r#"{"holder":"real engine test"}"#);
+        let (status, answer) =
+            self.post(&format!("/v1/pools/{pool}/leases"), r#"{"holder":"real engine test"}"#);
         if status == 201 {
             Ok(serde_json::from_value(answer).unwrap())
         } else {
