@@ -5,7 +5,7 @@ use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 use std::time::Duration;
 
-use pool_manager::config::Config;
+use pool_manager::config::{Config, Secret};
 use pool_manager::control::{PoolList, Tokens};
 use pool_manager::daemon::{self, Pool, Readiness, Running, Setup, StartError};
 use pool_manager::{demo, table, telemetry};
@@ -56,14 +56,20 @@ async fn from_config(path: &Path) -> Result<Vec<String>, String> {
 }
 
 fn setup(config: Config) -> Result<Setup, String> {
-    let Config { control, state_dir, shutdown_deadline, pools, .. } = config;
-    let tokens = Tokens::from_files(control.read_token_file.as_deref(), control.admin_token_file.as_deref())
-        .map_err(|error| error.to_string())?;
+    let Config { control, state_dir, host, pools, .. } = config;
+    let found = control.read_tokens().map_err(|errors| errors.to_string())?;
+    let [read, admin] = [&found.read, &found.admin].map(|token| token.as_ref().map(Secret::expose));
     let pools = pools
         .into_iter()
-        .map(|pool| Pool { spec: pool.spec, launch: pool.launch, port_key: pool.port_key })
+        .map(|pool| Pool { port_key: pool.port_key(), spec: pool.spec, launch: pool.launch })
         .collect();
-    Ok(Setup { listen: control.listen, tokens, state_dir, shutdown_deadline, pools })
+    Ok(Setup {
+        listen: control.listen,
+        tokens: Tokens::new(read, admin),
+        state_dir,
+        shutdown_deadline: host.shutdown_deadline,
+        pools,
+    })
 }
 
 async fn from_demo() -> Result<Vec<String>, String> {
