@@ -115,7 +115,7 @@ impl Subject {
 /// Translates an event. `subject`: its pool, if it has one that is still known.
 #[must_use]
 pub fn record(event: &Event, subject: Option<&Subject>) -> Record {
-    let (level, message, own) = translate(&event.kind);
+    let (level, message, own) = translate(event);
     let mut fields = Vec::new();
     if let Some(subject) = subject {
         describe(subject, event, &mut fields);
@@ -154,8 +154,8 @@ fn describe(subject: &Subject, event: &Event, fields: &mut Fields) {
     }
 }
 
-fn translate(kind: &EventKind) -> (Level, &'static str, Fields) {
-    match kind {
+fn translate(event: &Event) -> (Level, &'static str, Fields) {
+    match &event.kind {
         EventKind::Crashed { verdict, uptime, crashes_total } => {
             let mut fields = blame(verdict);
             fields.push(("uptime_seconds", Value::Uint(uptime.as_secs())));
@@ -178,7 +178,7 @@ fn translate(kind: &EventKind) -> (Level, &'static str, Fields) {
                 if *in_flight > 0 { "drain started with leases in flight" } else { "drain started" };
             let fields = vec![
                 ("in_flight", Value::Uint((*in_flight).into())),
-                ("deadline", text(&deadline.to_string())),
+                ("deadline_in_ms", Value::Uint(millis(deadline.left(event.at)))),
             ];
             (level, message, fields)
         }

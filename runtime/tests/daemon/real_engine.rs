@@ -1,19 +1,15 @@
-//! pool-managerd with llama.cpp's llama-server: a real engine, a real model of random weights, the
-//! shipped daemon, driven only through config, HTTP and signals.
+//! With llama.cpp's llama-server: a real engine and a real model of random weights.
 //!
 //! `.ci/real-engine` makes the engine. Without it these tests are left out, said in one line; where
 //! `POOL_MANAGER_REQUIRE_ENGINE` is set (as in `.ci/run`) that is a failure.
-
-mod daemon;
-mod engine;
 
 use std::time::{Duration, Instant};
 
 use pool_manager::control::{OperationStatus, PoolStatus};
 use pool_manager_core::PhaseName;
 
-use daemon::Daemon;
-use engine::{Engine, Stream};
+use crate::process::Daemon;
+use crate::real::{self, Engine, Stream};
 
 /// Far more than anything here takes; only a broken build waits this long.
 const PATIENCE: Duration = Duration::from_secs(60);
@@ -26,7 +22,7 @@ fn a_pool_is_ready_only_after_the_engine_says_200() {
     let until = Instant::now() + PATIENCE;
     loop {
         let before = daemon.pool("slow");
-        let health = engine::health(before.port.unwrap());
+        let health = real::health(before.port.unwrap());
         if before.ready {
             assert_eq!(health, Some(200), "the pool was ready before its engine");
             break;
@@ -75,7 +71,7 @@ fn a_stream_under_a_lease_survives_a_drain() {
     let id = drain["id"].as_u64().unwrap();
     let ended: OperationStatus = daemon.get(&format!("/v1/operations/{id}?wait=30s"));
     assert_eq!((ended.state.as_str(), ended.succeeded), ("completed", Some(true)), "{ended:?}");
-    assert!(!engine::exists(pid), "the engine is gone when the drain has ended");
+    assert!(!real::exists(pid), "the engine is gone when the drain has ended");
     assert!(!daemon.pid_file("chat").exists() && !daemon.handoff("chat").exists());
     daemon.stop();
 }
@@ -95,8 +91,8 @@ fn a_killed_engine_is_unready_at_once_and_replaced_while_the_other_pool_works_on
 
     let pid = before.engine.as_ref().and_then(|engine| engine.pid).unwrap();
     let killed = Instant::now();
-    engine::kill(pid);
-    engine::until_gone(pid, PATIENCE);
+    real::kill(pid);
+    real::until_gone(pid, PATIENCE);
     // The daemon takes an exit before it gives the pid back, and reads see what was taken before.
     let dead = daemon.pool("victim");
     assert!(!dead.ready && !dead.live, "{dead:?}");
@@ -134,7 +130,7 @@ fn nothing_is_left_after_term_to_the_daemon() {
     assert!(daemon.pid_file("one").exists() && daemon.pid_file("two").exists());
 
     let folder = daemon.stop();
-    assert!(pids.iter().all(|pid| !engine::exists(*pid)), "an engine outlived its daemon");
+    assert!(pids.iter().all(|pid| !real::exists(*pid)), "an engine outlived its daemon");
     for left in ["run", "handoff"] {
         let names: Vec<_> = std::fs::read_dir(folder.path().join("state").join(left)).unwrap().collect();
         assert!(names.is_empty(), "{left}: {names:?}");
