@@ -70,15 +70,16 @@ pub enum Endpoint {
     },
 }
 
-/// The launches known to this daemon, by hash. Entries are only ever added: an engine that runs may
-/// be asked about until it is gone.
+/// The launches known to this daemon, by hash. None is ever removed: an engine that runs may be
+/// asked about until it is gone.
 #[derive(Clone, Debug, Default)]
 pub struct Launches {
     by_hash: Arc<Mutex<BTreeMap<SpecHash, Arc<Launch>>>>,
 }
 
 impl Launches {
-    /// Makes a launch known.
+    /// Makes a launch known. One of the same hash is replaced: it executes the same, but slots and
+    /// health paths, which are policy, may differ.
     pub fn insert(&self, hash: SpecHash, launch: Launch) {
         let mut by_hash = self.by_hash.lock().unwrap_or_else(PoisonError::into_inner);
         by_hash.insert(hash, Arc::new(launch));

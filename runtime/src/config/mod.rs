@@ -132,7 +132,7 @@ impl Config {
         let control = control::read(keys.section("control"), name, files);
         let tables = keys.named_tables("pool");
         if tables.is_empty() && !keys.has("pool") {
-            keys.faults.warn(&keys.place(""), "no pool is configured; add a table like [pool.chat]");
+            keys.faults.warn(keys.own_place(), "no pool is configured; add a table like [pool.chat]");
         }
         check_names(&tables, keys.faults);
         check_ports(&tables, control.listen.port());
