@@ -31,6 +31,8 @@ impl Oracle for Replies {
             | Input::Exited { .. }
             | Input::LeaseWithdraw { .. }
             | Input::Shutdown { .. }
+            | Input::Gap { .. }
+            | Input::Stalled
             | Input::Timer => {}
         }
         Ok(())

@@ -60,6 +60,8 @@ impl Occurrence {
                 | Input::Exited { .. }
                 | Input::LeaseEnd { .. }
                 | Input::LeaseRenew { .. }
+                | Input::Gap { .. }
+                | Input::Stalled
                 | Input::Timer => false,
             },
             Self::ClientAsks(_) | Self::OperatorActs => true,
