@@ -44,17 +44,6 @@ impl Tokens {
         Self { read_only: owned(read_only), admin: owned(admin) }
     }
 
-    /// One token a file.
-    ///
-    /// # Errors
-    /// [`TokenError`], which names the file.
-    pub fn from_files(read_only: Option<&Path>, admin: Option<&Path>) -> Result<Self, TokenError> {
-        Ok(Self {
-            read_only: read_only.map(read_token).transpose()?,
-            admin: admin.map(read_token).transpose()?,
-        })
-    }
-
     /// Whether there is no token at all.
     #[must_use]
     pub const fn is_open(&self) -> bool {

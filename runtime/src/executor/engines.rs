@@ -78,10 +78,10 @@ struct Shared {
 ///
 /// Locked while children come into being, are listed, or are reaped: a new engine must be known before
 /// anyone may take it for a stray, and a list of children is only whole while none is removed from it.
-static FAMILY: Mutex<BTreeSet<u32>> = Mutex::new(BTreeSet::new());
+static UNREAPED: Mutex<BTreeSet<u32>> = Mutex::new(BTreeSet::new());
 
-fn family() -> MutexGuard<'static, BTreeSet<u32>> {
-    FAMILY.lock().unwrap_or_else(PoisonError::into_inner)
+fn unreaped() -> MutexGuard<'static, BTreeSet<u32>> {
+    UNREAPED.lock().unwrap_or_else(PoisonError::into_inner)
 }
 
 impl Engines {
@@ -124,9 +124,9 @@ impl Engines {
         (launch, log, marker): (Arc<Launch>, PathBuf, Marker),
         make: impl FnOnce() -> Result<Child, CloneError>,
     ) -> Result<Arc<Process>, CloneError> {
-        let mut family = family();
+        let mut unreaped = unreaped();
         let Child { pid, pidfd } = make()?;
-        family.insert(pid);
+        unreaped.insert(pid);
         let process = Arc::new(Process {
             engine,
             launch,
@@ -147,7 +147,7 @@ impl Engines {
 
     /// Kills what belongs to an engine; returns how many live processes that were. Blocks.
     pub(super) fn kill_tree(process: &Process) -> usize {
-        let others: Vec<u32> = family().iter().copied().filter(|pid| *pid != process.pid).collect();
+        let others: Vec<u32> = unreaped().iter().copied().filter(|pid| *pid != process.pid).collect();
         let tree = Tree {
             leader: process.pid,
             started_ticks: process.started_ticks,
@@ -159,7 +159,7 @@ impl Engines {
 
     /// Whether some orphan of an engine lives. Exact, because orphans become our children (we are a subreaper).
     pub(super) fn any_orphan_lives() -> bool {
-        let engines = family();
+        let engines = unreaped();
         let own_session = proc::stat(std::process::id()).map_or(0, |own| own.session);
         let orphan = |child: &proc::Stat| {
             !child.is_ended() && child.session != own_session && !engines.contains(&child.pid)
@@ -168,29 +168,29 @@ impl Engines {
     }
 
     /// Gives an ended engine's pid back; whoever waits for its end goes on.
-    pub(super) fn bury(process: &Process) {
+    pub(super) fn give_back(process: &Process) {
         {
-            // Waits for whoever acts on the pid; only then may the family wait for us.
+            // Waits for whoever acts on the pid; only then may whoever wants the list wait for us.
             let mut reaped = process.reaped.write().unwrap_or_else(PoisonError::into_inner);
-            let mut family = family();
+            let mut unreaped = unreaped();
             if let Err(error) = process.pidfd.reap() {
                 tracing::warn!(engine = %process.engine, %error, "engine could not be reaped");
             }
-            family.remove(&process.pid);
+            unreaped.remove(&process.pid);
             *reaped = true;
         }
         process.gone.send_replace(true);
     }
 
-    /// Reaps orphans that have ended; to be called again after each [`Self::bury`]. Blocks while an engine is made.
+    /// Reaps orphans that have ended; to be called again after each [`Self::give_back`]. Blocks while an engine is made.
     pub(super) fn reap_strays() -> usize {
-        let engines = family();
+        let engines = unreaped();
         reaper::reap_strays(|pid| engines.contains(&pid))
     }
 
-    /// As [`Self::reap_strays`], also while an ended engine cannot be buried yet.
+    /// As [`Self::reap_strays`], also while an ended engine cannot be reaped yet.
     pub(super) fn reap_listed_strays() -> usize {
-        let engines = family();
+        let engines = unreaped();
         reaper::reap_listed_strays(|pid| engines.contains(&pid))
     }
 

@@ -73,7 +73,7 @@ impl SpawnExecutor {
         let runtime = Handle::try_current().map_err(io::Error::other)?;
         runtime.spawn(reap_orphans(signal(SignalKind::child())?));
         let (jobs, queue) = mpsc::channel();
-        let midwife = Midwife {
+        let maker = Maker {
             engines,
             launches,
             logs_dir,
@@ -82,7 +82,7 @@ impl SpawnExecutor {
             environment: own_environment(),
             runtime,
         };
-        thread::Builder::new().name("spawn".into()).spawn(move || midwife.work(&queue))?;
+        thread::Builder::new().name("spawn".into()).spawn(move || maker.work(&queue))?;
         Ok(Self { jobs, completions })
     }
 
@@ -96,7 +96,7 @@ impl SpawnExecutor {
 }
 
 /// The spawn thread.
-struct Midwife {
+struct Maker {
     engines: Engines,
     launches: Launches,
     logs_dir: PathBuf,
@@ -106,7 +106,7 @@ struct Midwife {
     runtime: Handle,
 }
 
-impl Midwife {
+impl Maker {
     fn work(self, queue: &mpsc::Receiver<Job>) {
         while let Ok(Job { id, engine, spec }) = queue.recv() {
             let made = match self.launches.get(spec) {
@@ -187,13 +187,13 @@ fn spawn_error(errno: i32) -> SpawnError {
     }
 }
 
-/// From birth to burial.
+/// From its spawn until nothing is left of it.
 async fn watch(process: Arc<Process>, completions: Completions) {
     let status = ended(&process).await;
     completions.exited(process.engine, status);
     let clean_up = tokio::task::spawn_blocking(move || {
         sweep(&process);
-        Engines::bury(&process);
+        Engines::give_back(&process);
         Engines::reap_strays();
     });
     if let Err(error) = clean_up.await {

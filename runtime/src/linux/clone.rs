@@ -6,7 +6,7 @@
 //! session below cannot be set.
 //!
 //! Between clone and exec the child shares our memory while our other threads run. Hence the rules for
-//! [`child`]: raw system calls, no allocation, no lock, nothing that can panic, and a stack of its own.
+//! `child`: raw system calls, no allocation, no lock, nothing that can panic, and a stack of its own.
 //! `clone3` is asked first; container runtimes often refuse it (their seccomp profiles answer ENOSYS), and
 //! then plain `clone` does the same: what it lacks, resetting signal handlers, the child does
 //! anyway, because neither call resets *ignored* signals.
