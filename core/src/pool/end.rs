@@ -161,13 +161,7 @@ impl Pool {
 
     /// Ends an operation that waited for Ready with the last error.
     pub(super) fn fail_start_operation(&mut self, cx: &mut Cx<'_>) {
-        let waits = self.operation().is_some_and(|operation| match operation.kind {
-            OperationKind::Preload | OperationKind::Restart | OperationKind::Reload => true,
-            OperationKind::Drain
-            | OperationKind::Stop
-            | OperationKind::Deregister
-            | OperationKind::Shutdown => false,
-        });
+        let waits = self.operation().is_some_and(|operation| operation.kind.waits_for_ready());
         if waits && let Some(verdict) = self.supervision.last_error.clone() {
             self.end_operation(cx, Outcome::Failed { verdict: Box::new(verdict) });
         }

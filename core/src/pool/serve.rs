@@ -14,7 +14,7 @@ use crate::id::{CommandId, Holder, LeaseId};
 use crate::input::{Priority, ProbeAnswer};
 use crate::lease::{Ask, LeaseEnding};
 use crate::liveness::Pulse;
-use crate::operation::{OperationKind, Outcome};
+use crate::operation::Outcome;
 use crate::phase::{Engine, Phase, Serving};
 use crate::pool::{Cx, Drained, Pool};
 use crate::time::Time;
@@ -247,14 +247,7 @@ impl Pool {
     }
 
     fn gives_up_at_deadline(&self) -> bool {
-        self.operation().is_some_and(|operation| match operation.kind {
-            OperationKind::Restart | OperationKind::Reload => true,
-            OperationKind::Preload
-            | OperationKind::Drain
-            | OperationKind::Stop
-            | OperationKind::Deregister
-            | OperationKind::Shutdown => false,
-        })
+        self.operation().is_some_and(|operation| operation.kind.replaces_engine())
     }
 
     fn grant(&mut self, cx: &mut Cx<'_>, ask: LeaseAsk) {
@@ -321,14 +314,7 @@ impl Pool {
             return Some(Refusal::ShuttingDown);
         }
         let phase = self.phase.name();
-        let being_changed = self.operation().is_some_and(|operation| match operation.kind {
-            OperationKind::Restart | OperationKind::Reload => true,
-            OperationKind::Preload
-            | OperationKind::Drain
-            | OperationKind::Stop
-            | OperationKind::Deregister
-            | OperationKind::Shutdown => false,
-        });
+        let being_changed = self.operation().is_some_and(|operation| operation.kind.replaces_engine());
         match &self.phase {
             Phase::Ready(_) => None,
             Phase::Draining(_, drain) if !being_changed => {

@@ -12,7 +12,7 @@ use crate::id::Incarnation;
 use crate::input::{Completion, ProbeAnswer, ReleaseAnswer, SpawnError, Spawned, StageError};
 use crate::ladder::Ladder;
 use crate::liveness::Liveness;
-use crate::operation::{OperationKind, Outcome};
+use crate::operation::Outcome;
 use crate::phase::{Engine, Held, Phase, Serving, StartCause, Stopping, Waiting, Wanted};
 use crate::pool::{Cx, Pool, RELEASE_POLL, RELEASE_WITHIN, SPAWN_WITHIN};
 use crate::verdict::{CrashClass, Evidence, HostProblem, StopCause, Verdict};
@@ -205,9 +205,7 @@ impl Pool {
         self.tell(cx, EventKind::EngineReady { took });
         self.watch_ready(cx, &engine);
         self.want_file(cx, engine.incarnation, FileKind::Handoff, true);
-        let waits =
-            |kind| matches!(kind, OperationKind::Preload | OperationKind::Restart | OperationKind::Reload);
-        if self.operation().is_some_and(|operation| waits(operation.kind)) {
+        if self.operation().is_some_and(|operation| operation.kind.waits_for_ready()) {
             self.end_operation(cx, Outcome::Completed);
         }
     }
