@@ -47,9 +47,7 @@ impl Pool {
             self.drain_lost_engine(cx, drain);
         }
         self.end_leases(cx, LeaseEnding::Lost);
-        for due in [Due::StartTimeout, Due::KillGrace, Due::StuckWait, Due::DrainDeadline] {
-            self.deadlines.disarm(due);
-        }
+        self.forget_engine_deadlines();
         self.drop_errand(Errand::Spawn);
         let report = if stopped_for == Some(StopCause::Asked) {
             Some(EvidenceReport::default())
@@ -75,9 +73,7 @@ impl Pool {
 
     /// Tells an engine to end, by the ladder.
     pub(super) fn stop_engine(&mut self, cx: &mut Cx<'_>, engine: Engine, cause: StopCause, grace: Duration) {
-        for due in [Due::StartTimeout, Due::DrainDeadline] {
-            self.deadlines.disarm(due);
-        }
+        self.forget_engine_deadlines();
         let ladder = Ladder::Unspawned { grace };
         self.enter(cx, Phase::Stopping(Stopping { engine, cause, ladder }));
         self.leave_service(cx);
@@ -247,6 +243,20 @@ impl Pool {
             running.drained = Some(Drained::Cut(cut));
         }
         self.stop_engine(cx, engine, StopCause::Asked, grace);
+    }
+
+    /// What is due for an engine while it lives, and for the drain that waits for its leases.
+    fn forget_engine_deadlines(&mut self) {
+        for due in [
+            Due::StartTimeout,
+            Due::Stable,
+            Due::RestartCountReset,
+            Due::DrainDeadline,
+            Due::KillGrace,
+            Due::StuckWait,
+        ] {
+            self.deadlines.disarm(due);
+        }
     }
 
     fn record(&mut self, cx: &mut Cx<'_>, verdict: Verdict, ended: Option<&Ended>) {

@@ -9,6 +9,8 @@ mod end;
 mod operate;
 mod serve;
 mod start;
+#[cfg(test)]
+mod tests;
 mod view;
 
 pub(crate) use serve::LeaseAsk;
@@ -188,7 +190,7 @@ impl Pool {
     pub(crate) fn timer(&mut self, cx: &mut Cx<'_>, due: Due) {
         self.deadlines.disarm(due);
         match due {
-            Due::DrainDeadline => self.check_drain(cx),
+            Due::DrainDeadline => self.drain_deadline_passed(cx),
             Due::GateOpens => self.pass_gates(cx),
             Due::KillGrace => self.kill_now(cx),
             Due::LeaseExpiry => self.expire_lease(cx),

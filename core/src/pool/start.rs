@@ -176,17 +176,16 @@ impl Pool {
         }
     }
 
-    /// Arms what is due when a ready engine has been stable, and sends the next probe in time.
-    pub(super) fn watch_ready(&mut self, cx: &Cx<'_>, engine: &Engine) {
-        let since = engine.ready_since.unwrap_or(cx.now);
+    /// Arms what is due when a ready engine has been stable, and the first liveness probe.
+    fn watch_ready(&mut self, cx: &Cx<'_>) {
         let restart = &self.policy.restart;
         let resets = [
             (Due::Stable, restart.stable_after),
             (Due::RestartCountReset, restart.restart_count_reset_after),
         ];
         for (due, after) in resets {
-            if !after.is_zero() && since + after > cx.now {
-                self.deadlines.arm(due, since + after);
+            if !after.is_zero() {
+                self.deadlines.arm(due, cx.now + after);
             }
         }
         if !self.policy.liveness.interval.is_zero() {
@@ -203,7 +202,7 @@ impl Pool {
         let liveness = Liveness::begin(cx.now, self.leases.progress());
         self.enter(cx, Phase::Ready(Serving { engine, liveness }));
         self.tell(cx, EventKind::EngineReady { took });
-        self.watch_ready(cx, &engine);
+        self.watch_ready(cx);
         self.want_file(cx, engine.incarnation, FileKind::Handoff, true);
         if self.operation().is_some_and(|operation| operation.kind.waits_for_ready()) {
             self.end_operation(cx, Outcome::Completed);
