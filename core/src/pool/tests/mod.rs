@@ -4,7 +4,9 @@
 //! An effect waits in `open` until the test answers it, so every order of answers can be played;
 //! [`Stage::settle`] answers all of them well for tests that are about something else.
 
+mod crash;
 mod drain;
+mod stop;
 
 use alloc::boxed::Box;
 use alloc::collections::BTreeMap;
