@@ -6,7 +6,13 @@
 
 mod crash;
 mod drain;
+mod lease;
+mod operation;
+mod shutdown;
+mod start;
+mod state;
 mod stop;
+mod suspend;
 
 use alloc::boxed::Box;
 use alloc::collections::BTreeMap;
@@ -130,6 +136,10 @@ impl Stage {
         } else {
             self.effects.push(effect);
         }
+    }
+
+    fn clone_host(&self) -> Host {
+        self.host.clone()
     }
 
     fn next_command(&mut self) -> CommandId {
