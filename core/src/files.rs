@@ -2,6 +2,9 @@
 //! and the next thing to do about the difference.
 //!
 //! At most one action per file is under way, so a quick drain and undrain cannot overtake each other.
+//! A stop waits for no disk: should a write be under way when it begins, the signal goes out at once and
+//! the removal follows the write's answer, so readers may for that long find a file of an engine that was
+//! told to end. Before the pool is at rest both files are gone.
 
 use serde::{Deserialize, Serialize};
 

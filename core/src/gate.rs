@@ -1,5 +1,7 @@
 //! Gates: the reasons a start must wait, each with its time. A start goes ahead when all are open.
 
+use core::time::Duration;
+
 use serde::{Deserialize, Serialize};
 
 use crate::time::Time;
@@ -11,6 +13,16 @@ pub struct Gates {
     pub backoff_until: Option<Time>,
     /// Ports and devices of the last engine; asked last, so that the answer is fresh at the spawn.
     pub release: ReleaseGate,
+}
+
+impl Gates {
+    /// The machine was suspended: what holds ports and devices had no time to let go of them.
+    pub(crate) fn shift(self, by: Duration) -> Self {
+        match self.release {
+            ReleaseGate::Held { since } => Self { release: ReleaseGate::Held { since: since + by }, ..self },
+            ReleaseGate::Unasked | ReleaseGate::PortStranger { .. } => self,
+        }
+    }
 }
 
 /// Whether ports and devices are free.

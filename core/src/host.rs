@@ -47,10 +47,17 @@ pub struct Host {
     version: u64,
 }
 
+/// How long the exit waits, when all else is at rest, for the answers of spawns that were given up.
+const LATE_SPAWNS_WITHIN: Duration = Duration::from_secs(10);
+
 /// How far a shutdown is.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 enum Closing {
     Draining,
+    /// Only spawns that were given up are left; they are waited for until then.
+    LateSpawns {
+        until: Time,
+    },
     /// [`Effect::Exit`] was given.
     Over,
 }
@@ -133,12 +140,15 @@ impl Host {
         self.outbox.events.pop_front()
     }
 
-    /// The next deadline, whose it is, and what it is for.
+    /// The next deadline, whose it is (`None`: the host's own), and what it is for.
     #[must_use]
-    pub fn poll_timeout(&self) -> Option<(Time, PoolUid, Due)> {
-        let (at, uid) = self.deadlines.earliest()?;
-        let (_, due) = self.pools.get(&uid)?.next_deadline()?;
-        Some((at, uid, due))
+    pub fn poll_timeout(&self) -> Option<(Time, Option<PoolUid>, Due)> {
+        let of_pool = self.next_pool_deadline().map(|(at, uid, due)| (at, Some(uid), due));
+        let own = match self.closing {
+            Some(Closing::LateSpawns { until }) => Some((until, None, Due::SpawnAnswer)),
+            Some(Closing::Draining | Closing::Over) | None => None,
+        };
+        of_pool.into_iter().chain(own).min()
     }
 
     /// What readers see, between two inputs.
@@ -200,23 +210,48 @@ impl Host {
     fn stop_orphan(&mut self, effect: EffectId, result: &Completion) {
         let orphan = self.orphaned_spawns.remove(&effect);
         if let (Some(engine), Completion::Spawned(Ok(_))) = (orphan, result) {
-            self.outbox.effects.push_back(Effect::Signal { engine, signal: Signal::KillTree });
+            let signal = Signal::KillTree;
+            self.outbox.effects.push_back(Effect::Signal { engine, signal });
+            self.outbox.events.push_back(Event {
+                at: self.now,
+                pool: Some(engine.pool),
+                incarnation: Some(engine.incarnation),
+                correlation: None,
+                kind: EventKind::Signalled { signal },
+            });
         }
     }
 
-    /// Fires the earliest deadline, if it is due.
+    fn next_pool_deadline(&self) -> Option<(Time, PoolUid, Due)> {
+        let (at, uid) = self.deadlines.earliest()?;
+        let (_, due) = self.pools.get(&uid)?.next_deadline()?;
+        Some((at, uid, due))
+    }
+
+    /// Fires the earliest deadline of a pool, if it is due. The host's own is looked at after every input.
     fn fire_one(&mut self) {
-        let Some((at, uid, due)) = self.poll_timeout() else { return };
+        let Some((at, uid, due)) = self.next_pool_deadline() else { return };
         if at <= self.now {
             self.in_pool(uid, None, |pool, cx| pool.timer(cx, due));
         }
     }
 
     fn exit_when_at_rest(&mut self) {
-        let at_rest = self.orphaned_spawns.is_empty() && self.pools.values().all(Pool::is_at_rest);
-        if self.closing == Some(Closing::Draining) && at_rest {
+        let until = match self.closing {
+            Some(Closing::Draining) => self.now + LATE_SPAWNS_WITHIN,
+            Some(Closing::LateSpawns { until }) => until,
+            Some(Closing::Over) | None => return,
+        };
+        if !self.pools.values().all(Pool::is_at_rest) {
+            self.closing = Some(Closing::Draining);
+            return;
+        }
+        let answered = self.orphaned_spawns.is_empty() && !self.pools.values().any(Pool::awaits_late_spawn);
+        if answered || self.now >= until {
             self.closing = Some(Closing::Over);
             self.outbox.effects.push_back(Effect::Exit);
+        } else {
+            self.closing = Some(Closing::LateSpawns { until });
         }
     }
 

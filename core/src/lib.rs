@@ -71,7 +71,7 @@ pub use spec::{
 };
 pub use time::Time;
 pub use verdict::{
-    CrashClass, Evidence, EvidenceReport, ExitStatus, HostProblem, LogClass, LogEvidence, Memory, StopCause,
-    Verdict, signal_name,
+    CrashClass, Evidence, EvidenceReport, ExitStatus, HostProblem, LastError, LogClass, LogEvidence, Memory,
+    StopCause, Verdict, signal_name,
 };
 pub use view::{EngineView, Health, LeaseView, PoolView};

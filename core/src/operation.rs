@@ -48,6 +48,25 @@ impl OperationKind {
         }
     }
 
+    /// Whether it ends well when the engine is ready, and badly when a start fails.
+    #[must_use]
+    pub const fn waits_for_ready(self) -> bool {
+        match self {
+            Self::Preload | Self::Restart | Self::Reload => true,
+            Self::Drain | Self::Stop | Self::Deregister | Self::Shutdown => false,
+        }
+    }
+
+    /// Whether it puts another engine in the place of the one that serves. Its drain is given up at
+    /// the deadline, and whoever asks for a lease meanwhile hears `reloading`.
+    #[must_use]
+    pub const fn replaces_engine(self) -> bool {
+        match self {
+            Self::Restart | Self::Reload => true,
+            Self::Preload | Self::Drain | Self::Stop | Self::Deregister | Self::Shutdown => false,
+        }
+    }
+
     /// What becomes of `self` when it is asked while `running` runs.
     #[must_use]
     pub const fn meets(self, running: Self) -> Meeting {

@@ -8,7 +8,9 @@ use core::fmt;
 
 use serde::{Deserialize, Serialize};
 
+use crate::id::Incarnation;
 use crate::input::{SpawnError, StageError};
+use crate::time::Time;
 
 /// How a process ended, as its parent was told.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
@@ -162,6 +164,17 @@ pub struct Verdict {
     pub class: CrashClass,
     /// In order of time where that is known.
     pub evidence: Vec<Evidence>,
+}
+
+/// The last attempt that failed.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct LastError {
+    /// Why.
+    pub verdict: Verdict,
+    /// Which engine it was, and so which log file; `None`: no engine was begun.
+    pub incarnation: Option<Incarnation>,
+    /// When the engine ended, or the attempt.
+    pub at: Time,
 }
 
 impl CrashClass {

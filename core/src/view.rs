@@ -13,7 +13,7 @@ use crate::operation::Operation;
 use crate::phase::{HoldReason, PhaseName, Wanted};
 use crate::spec::{EngineSpec, Policy};
 use crate::time::Time;
-use crate::verdict::Verdict;
+use crate::verdict::LastError;
 
 /// Liveness and readiness as everyone outside sees them.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
@@ -64,7 +64,7 @@ pub struct PoolView<'a> {
     /// The last one that ended.
     pub last_operation: Option<OperationId>,
     /// Why the last engine that nobody stopped ended.
-    pub last_error: Option<&'a Verdict>,
+    pub last_error: Option<&'a LastError>,
     /// Crashes since the pool was registered.
     pub crashes_total: u64,
     /// Starts after an end nobody asked for, since the last long stable run.

@@ -70,7 +70,7 @@ fn note(pool: &PoolStatus) -> String {
         return String::new();
     }
     let held = pool.held.map(|held| held.label().to_owned());
-    let error = pool.last_error.as_ref().filter(|_| pool.wanted_up).map(|error| error.text.clone());
+    let error = pool.last_error.as_ref().filter(|_| pool.wanted_up).map(|error| error.verdict.text.clone());
     held.into_iter().chain(error).collect::<Vec<_>>().join(": ")
 }
 

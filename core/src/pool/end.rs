@@ -15,11 +15,11 @@ use crate::ladder::{Ladder, Step};
 use crate::lease::LeaseEnding;
 use crate::operation::{OperationKind, Outcome};
 use crate::phase::{DownBy, Ended, Engine, Held, Phase, StartCause, Stopping, Wanted};
-use crate::pool::{Cx, Drained, EVIDENCE_MARGIN, EVIDENCE_WITHIN, Pool};
+use crate::pool::{Cx, Drained, EVIDENCE_MARGIN, EVIDENCE_WITHIN, Pool, Running};
 use crate::spec::RestartMode;
 use crate::time::Time;
 use crate::verdict::{
-    CrashClass, End, Evidence, EvidenceReport, ExitStatus, HostProblem, StopCause, Verdict, judge,
+    CrashClass, End, Evidence, EvidenceReport, ExitStatus, HostProblem, LastError, StopCause, Verdict, judge,
 };
 
 impl Pool {
@@ -28,7 +28,7 @@ impl Pool {
         if self.phase.engine().is_none_or(|engine| engine.incarnation != incarnation) {
             // It ended before the spawn that was given up could be acknowledged: nothing is left to stop.
             self.abandoned_spawns.retain(|_, abandoned| *abandoned != incarnation);
-            return self.tell(cx, EventKind::StaleInput);
+            return self.tell_of(cx, Some(incarnation), EventKind::StaleInput);
         }
         let stopped_for = match &self.phase {
             Phase::Stopping(stopping) | Phase::Held(Held::Stuck(stopping)) => Some(stopping.cause),
@@ -46,10 +46,14 @@ impl Pool {
         if let Phase::Draining(_, drain) = self.phase {
             self.drain_lost_engine(cx, drain);
         }
-        self.end_leases(cx, LeaseEnding::Lost);
-        for due in [Due::StartTimeout, Due::KillGrace, Due::StuckWait, Due::DrainDeadline] {
-            self.deadlines.disarm(due);
+        let lost = self.end_leases(cx, LeaseEnding::Lost);
+        if let Some(running @ Running { drained: None, .. }) = &mut self.running
+            && !lost.is_empty()
+        {
+            // It was being stopped for our own reasons when the operation came.
+            running.drained = Some(Drained::EngineExited(lost));
         }
+        self.forget_engine_deadlines();
         self.drop_errand(Errand::Spawn);
         let report = if stopped_for == Some(StopCause::Asked) {
             Some(EvidenceReport::default())
@@ -75,9 +79,7 @@ impl Pool {
 
     /// Tells an engine to end, by the ladder.
     pub(super) fn stop_engine(&mut self, cx: &mut Cx<'_>, engine: Engine, cause: StopCause, grace: Duration) {
-        for due in [Due::StartTimeout, Due::DrainDeadline] {
-            self.deadlines.disarm(due);
-        }
+        self.forget_engine_deadlines();
         let ladder = Ladder::Unspawned { grace };
         self.enter(cx, Phase::Stopping(Stopping { engine, cause, ladder }));
         self.leave_service(cx);
@@ -144,14 +146,15 @@ impl Pool {
                 self.phase = Phase::Stopped;
                 return self.begin_start(cx, StartCause::Asked);
             }
-            Some(OperationKind::Preload) if was_ready => {}
-            Some(OperationKind::Preload | OperationKind::Restart | OperationKind::Reload) => {
-                self.fail_start_operation(cx);
-            }
-            None => {}
+            Some(OperationKind::Preload | OperationKind::Restart | OperationKind::Reload) | None => {}
         }
         let ended_at = ended.map_or(cx.now, |ended| ended.at);
         self.next_by_policy(cx, class, ended_at);
+        // A start failed, so its caller hears of it; the end of a ready engine is not what a preload
+        // waits for. Said last, so that what comes next still carries the caller's correlation.
+        if !was_ready && class != CrashClass::Asked {
+            self.fail_start_operation(cx);
+        }
     }
 
     /// The host is to blame: shown, but charged to nobody.
@@ -161,46 +164,36 @@ impl Pool {
 
     /// Ends an operation that waited for Ready with the last error.
     pub(super) fn fail_start_operation(&mut self, cx: &mut Cx<'_>) {
-        let waits = self.operation().is_some_and(|operation| match operation.kind {
-            OperationKind::Preload | OperationKind::Restart | OperationKind::Reload => true,
-            OperationKind::Drain
-            | OperationKind::Stop
-            | OperationKind::Deregister
-            | OperationKind::Shutdown => false,
-        });
-        if waits && let Some(verdict) = self.supervision.last_error.clone() {
-            self.end_operation(cx, Outcome::Failed { verdict: Box::new(verdict) });
+        let waits = self.operation().is_some_and(|operation| operation.kind.waits_for_ready());
+        if waits && let Some(error) = &self.supervision.last_error {
+            let verdict = Box::new(error.verdict.clone());
+            self.end_operation(cx, Outcome::Failed { verdict });
         }
     }
 
-    /// Nothing runs and nothing is under way.
+    /// Nothing runs and nothing is under way. A pool that was to be forgotten is forgotten now, even
+    /// where the deregistration itself ended long ago because the engine was stuck.
     pub(super) fn rest(&mut self, cx: &mut Cx<'_>) {
         self.forget_start();
         self.enter(cx, Phase::Stopped);
-        let Some(running) = &mut self.running else { return };
-        let drained = running.drained.take();
-        match running.operation.kind {
-            OperationKind::Preload | OperationKind::Restart | OperationKind::Reload => {
-                self.fail_start_operation(cx);
+        let correlation = self.operation().map(|operation| operation.correlation);
+        match &mut self.running {
+            Some(running) if running.operation.kind.waits_for_ready() => self.fail_start_operation(cx),
+            Some(running) => {
+                let outcome = match running.drained.take() {
+                    None | Some(Drained::Emptied) => Outcome::Completed,
+                    Some(Drained::Cut(cut)) if cut.is_empty() => Outcome::Completed,
+                    Some(Drained::Cut(cut)) => Outcome::ForceStopped { cut },
+                    Some(Drained::EngineExited(lost)) => Outcome::EngineExited { lost },
+                };
+                self.end_operation(cx, outcome);
             }
-            kind @ (OperationKind::Drain
-            | OperationKind::Stop
-            | OperationKind::Deregister
-            | OperationKind::Shutdown) => {
-                self.gone = kind == OperationKind::Deregister;
-                self.end_operation(
-                    cx,
-                    match drained {
-                        None | Some(Drained::Emptied) => Outcome::Completed,
-                        Some(Drained::Cut(cut)) if cut.is_empty() => Outcome::Completed,
-                        Some(Drained::Cut(cut)) => Outcome::ForceStopped { cut },
-                        Some(Drained::EngineExited(lost)) => Outcome::EngineExited { lost },
-                    },
-                );
-                if self.gone {
-                    self.tell(cx, EventKind::Deregistered);
-                }
-            }
+            None => {}
+        }
+        if self.wanted == Wanted::Down(DownBy::Deregister) {
+            self.gone = true;
+            cx.correlation = cx.correlation.or(correlation);
+            self.tell(cx, EventKind::Deregistered);
         }
     }
 
@@ -255,6 +248,20 @@ impl Pool {
         self.stop_engine(cx, engine, StopCause::Asked, grace);
     }
 
+    /// What is due for an engine while it lives, and for the drain that waits for its leases.
+    fn forget_engine_deadlines(&mut self) {
+        for due in [
+            Due::StartTimeout,
+            Due::Stable,
+            Due::RestartCountReset,
+            Due::DrainDeadline,
+            Due::KillGrace,
+            Due::StuckWait,
+        ] {
+            self.deadlines.disarm(due);
+        }
+    }
+
     fn record(&mut self, cx: &mut Cx<'_>, verdict: Verdict, ended: Option<&Ended>) {
         let class = verdict.class;
         if matches!(class, CrashClass::Asked | CrashClass::Clean) {
@@ -264,8 +271,10 @@ impl Pool {
             self.supervision.crashes_total += 1;
             self.supervision.failures = self.supervision.failures.saturating_add(1);
         }
-        self.supervision.last_error = Some(verdict.clone());
-        let uptime = ended.map_or(Duration::ZERO, |ended| ended.at.since(ended.engine.spawned));
+        let incarnation = self.phase.subject().map(|engine| engine.incarnation);
+        let at = ended.map_or(cx.now, |ended| ended.at);
+        self.supervision.last_error = Some(LastError { verdict: verdict.clone(), incarnation, at });
+        let uptime = ended.map_or(Duration::ZERO, |ended| at.since(ended.engine.spawned));
         let crashes_total = self.supervision.crashes_total;
         self.tell(cx, EventKind::Crashed { verdict: Box::new(verdict), uptime, crashes_total });
     }

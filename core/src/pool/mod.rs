@@ -9,6 +9,8 @@ mod end;
 mod operate;
 mod serve;
 mod start;
+#[cfg(test)]
+mod tests;
 mod view;
 
 pub(crate) use serve::LeaseAsk;
@@ -35,7 +37,7 @@ use crate::operation::{Operation, Outcomes};
 use crate::phase::{DownBy, Engine, Phase, PhaseName, StartCause, Wanted};
 use crate::spec::{EngineSpec, Policy, PoolSpec};
 use crate::time::Time;
-use crate::verdict::{EvidenceReport, Verdict};
+use crate::verdict::{EvidenceReport, LastError};
 
 /// Longest time the core waits for a spawn's answer. A late one is stopped at once.
 const SPAWN_WITHIN: Duration = Duration::from_secs(10);
@@ -85,7 +87,7 @@ pub(crate) struct Pool {
 /// What supervision remembers across incarnations.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 struct Supervision {
-    last_error: Option<Verdict>,
+    last_error: Option<LastError>,
     crashes_total: u64,
     restart_count: u32,
     failures: u32,
@@ -188,7 +190,7 @@ impl Pool {
     pub(crate) fn timer(&mut self, cx: &mut Cx<'_>, due: Due) {
         self.deadlines.disarm(due);
         match due {
-            Due::DrainDeadline => self.check_drain(cx),
+            Due::DrainDeadline => self.drain_deadline_passed(cx),
             Due::GateOpens => self.pass_gates(cx),
             Due::KillGrace => self.kill_now(cx),
             Due::LeaseExpiry => self.expire_lease(cx),
@@ -216,9 +218,9 @@ impl Pool {
             Phase::Ready(serving) | Phase::Draining(serving, _) => {
                 serving.liveness = serving.liveness.shift(by);
             }
+            Phase::Waiting(waiting) => waiting.gates = waiting.gates.shift(by),
             Phase::Stopped
             | Phase::Staging(_)
-            | Phase::Waiting(_)
             | Phase::Starting(_)
             | Phase::Stopping(_)
             | Phase::Ended(_)
@@ -254,9 +256,14 @@ impl Pool {
         self.spec.port
     }
 
-    /// Nothing is under way; a spawn that was given up is until it is answered.
-    pub(crate) fn is_at_rest(&self) -> bool {
-        self.phase.is_at_rest() && self.abandoned_spawns.is_empty()
+    /// Nothing is under way.
+    pub(crate) const fn is_at_rest(&self) -> bool {
+        self.phase.is_at_rest()
+    }
+
+    /// A spawn was given up and may still make a process.
+    pub(crate) fn awaits_late_spawn(&self) -> bool {
+        !self.abandoned_spawns.is_empty()
     }
 
     /// The spawns that were given up and not answered, by effect: they outlive the pool.
@@ -339,9 +346,13 @@ impl Pool {
         core::mem::take(&mut self.phase)
     }
 
+    /// News about the current engine, if there is one.
     fn tell(&self, cx: &mut Cx<'_>, kind: EventKind) {
+        self.tell_of(cx, self.phase.subject().map(|engine| engine.incarnation), kind);
+    }
+
+    fn tell_of(&self, cx: &mut Cx<'_>, incarnation: Option<Incarnation>, kind: EventKind) {
         let operation = self.running.as_ref().map(|running| running.operation.correlation);
-        let incarnation = self.phase.subject().map(|engine| engine.incarnation);
         cx.outbox.events.push_back(Event {
             at: cx.now,
             pool: Some(self.uid),
@@ -353,7 +364,7 @@ impl Pool {
 
     fn signal(&self, cx: &mut Cx<'_>, incarnation: Incarnation, signal: Signal) {
         cx.outbox.effects.push_back(Effect::Signal { engine: self.engine_ref(incarnation), signal });
-        self.tell(cx, EventKind::Signalled { signal });
+        self.tell_of(cx, Some(incarnation), EventKind::Signalled { signal });
     }
 
     const fn engine_ref(&self, incarnation: Incarnation) -> EngineRef {

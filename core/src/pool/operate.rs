@@ -6,9 +6,10 @@ use crate::answer::{Answer, Refusal};
 use crate::event::{DrainOutcome, EventKind};
 use crate::id::{CommandId, Correlation, OperationId};
 use crate::input::Verb;
+use crate::lease::LeaseEnding;
 use crate::operation::{Meeting, Operation, OperationKind, Outcome};
 use crate::phase::{DownBy, Held, Phase, StartCause, Wanted};
-use crate::pool::{Cx, Pool, Running};
+use crate::pool::{Cx, Drained, Pool, Running};
 use crate::verdict::StopCause;
 
 impl Pool {
@@ -83,11 +84,13 @@ impl Pool {
         kind: OperationKind,
         correlation: Correlation,
     ) -> OperationId {
+        // It goes on with what the superseded one began, so the leases that were cut stay named.
+        let drained = self.running.as_mut().and_then(|running| running.drained.take());
         self.end_operation(cx, Outcome::Superseded { by: kind });
         cx.books.operations_issued += 1;
         let id = OperationId(cx.books.operations_issued);
         let operation = Operation { id, kind, pool: self.uid, correlation, started: cx.now, ended: None };
-        self.running = Some(Running { operation, drained: None });
+        self.running = Some(Running { operation, drained });
         self.tell(cx, EventKind::OperationStarted { operation: id, kind });
         id
     }
@@ -118,6 +121,7 @@ impl Pool {
             OperationKind::Stop => {
                 self.wanted = Wanted::Down(DownBy::Stop);
                 self.bring_down(cx);
+                self.cut_what_is_left(cx);
             }
             OperationKind::Deregister => self.wind_down(cx, DownBy::Deregister, patience),
             // What is wanted stays: the next start of the supervisor goes on with it.
@@ -195,6 +199,16 @@ impl Pool {
             Phase::Held(Held::Stuck(_)) => self.end_operation(cx, Outcome::Stuck),
             // The end is under way already.
             Phase::Stopping(_) | Phase::Ended(_) => {}
+        }
+    }
+
+    /// An engine that was being stopped already, for our own reasons, may still have leases.
+    fn cut_what_is_left(&mut self, cx: &mut Cx<'_>) {
+        let cut = self.end_leases(cx, LeaseEnding::Cut);
+        if let Some(running) = &mut self.running
+            && !cut.is_empty()
+        {
+            running.drained = Some(Drained::Cut(cut));
         }
     }
 

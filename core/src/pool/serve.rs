@@ -6,7 +6,7 @@ use core::time::Duration;
 
 use crate::answer::{Answer, Refusal};
 use crate::deadline::Due;
-use crate::drain::{Drain, DrainEnd};
+use crate::drain::Drain;
 use crate::effect::FileKind;
 use crate::errand::Errand;
 use crate::event::{DrainOutcome, EventKind};
@@ -14,7 +14,7 @@ use crate::id::{CommandId, Holder, LeaseId};
 use crate::input::{Priority, ProbeAnswer};
 use crate::lease::{Ask, LeaseEnding};
 use crate::liveness::Pulse;
-use crate::operation::{OperationKind, Outcome};
+use crate::operation::Outcome;
 use crate::phase::{Engine, Phase, Serving};
 use crate::pool::{Cx, Drained, Pool};
 use crate::time::Time;
@@ -145,7 +145,7 @@ impl Pool {
         let started = EventKind::DrainStarted { in_flight: self.leases.active(), deadline: drain.deadline() };
         self.tell(cx, started);
         self.want_file(cx, serving.engine.incarnation, FileKind::Handoff, false);
-        self.check_drain(cx);
+        self.check_emptied(cx);
     }
 
     /// A second drain joins the running one.
@@ -154,28 +154,27 @@ impl Pool {
         let drain = drain.join(cx.now, patience);
         self.phase = Phase::Draining(serving, drain);
         self.deadlines.arm(Due::DrainDeadline, drain.deadline());
-        self.check_drain(cx);
     }
 
-    /// Is the drain over? Asked by whatever may have ended it; nothing polls.
-    pub(super) fn check_drain(&mut self, cx: &mut Cx<'_>) {
+    /// Ends the drain when nothing is in flight. Asked by whatever may have ended the last lease;
+    /// nothing polls.
+    fn check_emptied(&mut self, cx: &mut Cx<'_>) {
         let Phase::Draining(serving, drain) = self.phase else { return };
-        let force_grace = self.policy.drain.force_grace;
-        match drain.end(cx.now, self.leases.active()) {
-            None => {}
-            Some(DrainEnd::Emptied) => {
-                self.drain_over(cx, drain, DrainOutcome::Completed, Drained::Emptied);
-                self.stop_engine(cx, serving.engine, StopCause::Asked, self.policy.stop.grace);
-            }
-            Some(DrainEnd::Deadline) if self.gives_up_at_deadline() => {
-                self.back_to_service(cx, DrainOutcome::TimedOut, Outcome::TimedOut);
-            }
-            Some(DrainEnd::Deadline) => {
-                let cut = self.end_leases(cx, LeaseEnding::Cut);
-                self.drain_over(cx, drain, DrainOutcome::ForceStopped, Drained::Cut(cut));
-                self.stop_engine(cx, serving.engine, StopCause::Asked, force_grace);
-            }
+        if self.leases.active() == 0 {
+            self.drain_over(cx, drain, DrainOutcome::Completed, Drained::Emptied);
+            self.stop_engine(cx, serving.engine, StopCause::Asked, self.policy.stop.grace);
         }
+    }
+
+    /// The drain's patience ended before its leases did.
+    pub(super) fn drain_deadline_passed(&mut self, cx: &mut Cx<'_>) {
+        let Phase::Draining(serving, drain) = self.phase else { return };
+        if self.operation().is_some_and(|operation| operation.kind.replaces_engine()) {
+            return self.back_to_service(cx, DrainOutcome::TimedOut, Outcome::TimedOut);
+        }
+        let cut = self.end_leases(cx, LeaseEnding::Cut);
+        self.drain_over(cx, drain, DrainOutcome::ForceStopped, Drained::Cut(cut));
+        self.stop_engine(cx, serving.engine, StopCause::Asked, self.policy.drain.force_grace);
     }
 
     /// The engine ended under the drain.
@@ -191,7 +190,6 @@ impl Pool {
         let took = cx.now.since(drain.started());
         self.tell(cx, EventKind::DrainEnded { outcome: drained, took, cut: Vec::new(), lost: Vec::new() });
         self.enter(cx, Phase::Ready(serving));
-        self.watch_ready(cx, &serving.engine);
         self.want_file(cx, serving.engine.incarnation, FileKind::Handoff, true);
         self.end_operation(cx, outcome);
         self.send_probe(cx);
@@ -218,11 +216,9 @@ impl Pool {
         self.deadlines.disarm(Due::DrainDeadline);
     }
 
-    /// What only a ready pool has: a queue, probes, clocks of stability.
+    /// What only a ready pool has: a queue and probes.
     pub(super) fn leave_service(&mut self, cx: &mut Cx<'_>) {
-        for due in [Due::ProbeSend, Due::Stable, Due::RestartCountReset] {
-            self.deadlines.disarm(due);
-        }
+        self.deadlines.disarm(Due::ProbeSend);
         self.drop_errand(Errand::Probe);
         for ask in self.leases.give_up_all() {
             let refusal = self.lease_refusal(cx);
@@ -244,17 +240,6 @@ impl Pool {
             | Phase::Ended(_)
             | Phase::Held(_) => None,
         }
-    }
-
-    fn gives_up_at_deadline(&self) -> bool {
-        self.operation().is_some_and(|operation| match operation.kind {
-            OperationKind::Restart | OperationKind::Reload => true,
-            OperationKind::Preload
-            | OperationKind::Drain
-            | OperationKind::Stop
-            | OperationKind::Deregister
-            | OperationKind::Shutdown => false,
-        })
     }
 
     fn grant(&mut self, cx: &mut Cx<'_>, ask: LeaseAsk) {
@@ -283,7 +268,7 @@ impl Pool {
     fn slot_came_free(&mut self, cx: &mut Cx<'_>) {
         match &self.phase {
             Phase::Ready(_) => self.serve_queue(cx),
-            Phase::Draining(..) => self.check_drain(cx),
+            Phase::Draining(..) => self.check_emptied(cx),
             Phase::Stopped
             | Phase::Staging(_)
             | Phase::Waiting(_)
@@ -321,14 +306,7 @@ impl Pool {
             return Some(Refusal::ShuttingDown);
         }
         let phase = self.phase.name();
-        let being_changed = self.operation().is_some_and(|operation| match operation.kind {
-            OperationKind::Restart | OperationKind::Reload => true,
-            OperationKind::Preload
-            | OperationKind::Drain
-            | OperationKind::Stop
-            | OperationKind::Deregister
-            | OperationKind::Shutdown => false,
-        });
+        let being_changed = self.operation().is_some_and(|operation| operation.kind.replaces_engine());
         match &self.phase {
             Phase::Ready(_) => None,
             Phase::Draining(_, drain) if !being_changed => {
@@ -358,8 +336,8 @@ impl Pool {
         let least = Duration::from_secs(1);
         match &self.phase {
             Phase::Starting(Engine { spawned, .. }) => load.saturating_sub(now.since(*spawned)).max(least),
-            Phase::Waiting(waiting) => {
-                let gate = waiting.gates.backoff_until.map_or(Duration::ZERO, |until| until.left(now));
+            Phase::Waiting(_) => {
+                let gate = self.deadlines.of(Due::GateOpens).map_or(Duration::ZERO, |at| at.left(now));
                 (gate + load).max(least)
             }
             Phase::Draining(_, drain) => drain.deadline().left(now) + load,

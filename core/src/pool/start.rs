@@ -12,7 +12,7 @@ use crate::id::Incarnation;
 use crate::input::{Completion, ProbeAnswer, ReleaseAnswer, SpawnError, Spawned, StageError};
 use crate::ladder::Ladder;
 use crate::liveness::Liveness;
-use crate::operation::{OperationKind, Outcome};
+use crate::operation::Outcome;
 use crate::phase::{Engine, Held, Phase, Serving, StartCause, Stopping, Waiting, Wanted};
 use crate::pool::{Cx, Pool, RELEASE_POLL, RELEASE_WITHIN, SPAWN_WITHIN};
 use crate::verdict::{CrashClass, Evidence, HostProblem, StopCause, Verdict};
@@ -95,17 +95,13 @@ impl Pool {
 
     /// The process exists, or could not be made.
     pub(super) fn spawned(&mut self, cx: &mut Cx<'_>, result: Result<Spawned, SpawnError>) {
-        match (self.take_phase(), result) {
-            (Phase::Starting(engine), Ok(Spawned { pid })) => {
-                let engine = Engine { pid: Some(pid), ..engine };
-                self.phase = Phase::Starting(engine);
+        match (&self.phase, result) {
+            (&Phase::Starting(engine), Ok(Spawned { pid })) => {
+                self.phase = Phase::Starting(Engine { pid: Some(pid), ..engine });
                 self.tell(cx, EventKind::EngineSpawned { pid });
                 self.want_file(cx, engine.incarnation, FileKind::Pid, true);
             }
-            (Phase::Starting(_), Err(error)) => {
-                self.start_failed(cx, CrashClass::SpawnFailed(error), Evidence::Spawn(error));
-            }
-            (Phase::Stopping(Stopping { engine, cause, ladder }), Ok(Spawned { pid })) => {
+            (&Phase::Stopping(Stopping { engine, cause, ladder }), Ok(Spawned { pid })) => {
                 // A stop came first; it was remembered and is carried out now.
                 let engine = Engine { pid: Some(pid), ..engine };
                 self.phase = Phase::Stopping(Stopping { engine, cause, ladder });
@@ -116,20 +112,30 @@ impl Pool {
                 };
                 self.take_step(cx, Ladder::begin(cx.now, grace, &self.policy.stop));
             }
-            (Phase::Stopping(_), Err(error)) => {
+            (Phase::Stopping(Stopping { cause: StopCause::Asked, .. }), Err(error)) => {
                 let evidence = [Evidence::OwnSignal(StopCause::Asked), Evidence::Spawn(error)].into();
                 self.conclude(cx, Verdict { class: CrashClass::Asked, evidence }, None);
             }
-            (other, _) => {
-                self.phase = other;
-                debug_assert!(false, "E06: a spawn was answered in phase {:?}", self.phase.name());
+            // Given up for our own reasons, not for an operation's: the start failed all the same.
+            (Phase::Starting(_) | Phase::Stopping(_), Err(error)) => {
+                self.start_failed(cx, CrashClass::SpawnFailed(error), Evidence::Spawn(error));
             }
+            (
+                Phase::Stopped
+                | Phase::Staging(_)
+                | Phase::Waiting(_)
+                | Phase::Ready(_)
+                | Phase::Draining(..)
+                | Phase::Ended(_)
+                | Phase::Held(_),
+                _,
+            ) => debug_assert!(false, "E06: a spawn was answered in phase {:?}", self.phase.name()),
         }
     }
 
     /// A spawn that was given up succeeded after all.
     pub(super) fn stop_late_spawn(&self, cx: &mut Cx<'_>, incarnation: Incarnation, result: &Completion) {
-        self.tell(cx, EventKind::StaleInput);
+        self.tell_of(cx, Some(incarnation), EventKind::StaleInput);
         if matches!(result, Completion::Spawned(Ok(_))) {
             self.signal(cx, incarnation, Signal::KillTree);
         }
@@ -176,17 +182,16 @@ impl Pool {
         }
     }
 
-    /// Arms what is due when a ready engine has been stable, and sends the next probe in time.
-    pub(super) fn watch_ready(&mut self, cx: &Cx<'_>, engine: &Engine) {
-        let since = engine.ready_since.unwrap_or(cx.now);
+    /// Arms what is due when a ready engine has been stable, and the first liveness probe.
+    fn watch_ready(&mut self, cx: &Cx<'_>) {
         let restart = &self.policy.restart;
         let resets = [
             (Due::Stable, restart.stable_after),
             (Due::RestartCountReset, restart.restart_count_reset_after),
         ];
         for (due, after) in resets {
-            if !after.is_zero() && since + after > cx.now {
-                self.deadlines.arm(due, since + after);
+            if !after.is_zero() {
+                self.deadlines.arm(due, cx.now + after);
             }
         }
         if !self.policy.liveness.interval.is_zero() {
@@ -203,11 +208,9 @@ impl Pool {
         let liveness = Liveness::begin(cx.now, self.leases.progress());
         self.enter(cx, Phase::Ready(Serving { engine, liveness }));
         self.tell(cx, EventKind::EngineReady { took });
-        self.watch_ready(cx, &engine);
+        self.watch_ready(cx);
         self.want_file(cx, engine.incarnation, FileKind::Handoff, true);
-        let waits =
-            |kind| matches!(kind, OperationKind::Preload | OperationKind::Restart | OperationKind::Reload);
-        if self.operation().is_some_and(|operation| waits(operation.kind)) {
+        if self.operation().is_some_and(|operation| operation.kind.waits_for_ready()) {
             self.end_operation(cx, Outcome::Completed);
         }
     }
@@ -240,9 +243,9 @@ impl Pool {
         let since = match waiting.gates.release {
             ReleaseGate::Held { since } => since,
             // The first answer may itself have taken long: it was asked when the other gates opened.
-            ReleaseGate::Unasked | ReleaseGate::PortStranger { .. } => {
-                waiting.gates.backoff_until.unwrap_or(self.shown.1).max(self.shown.1)
-            }
+            ReleaseGate::Unasked => waiting.gates.backoff_until.unwrap_or(self.shown.1).max(self.shown.1),
+            // What kept the port until now was not ours.
+            ReleaseGate::PortStranger { .. } => cx.now,
         };
         if cx.now.since(since) >= RELEASE_WITHIN {
             let class = CrashClass::HostProblem(HostProblem::NotReleased);

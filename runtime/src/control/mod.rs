@@ -48,7 +48,8 @@ pub use pools::{HealthReport, PoolList};
 pub use problem::Problem;
 pub use serve::serve;
 pub use status::{
-    DrainStatus, EngineStatus, EvidenceStatus, GateStatus, LeaseCounts, NextStatus, PoolStatus, VerdictStatus,
+    DrainStatus, EngineStatus, EvidenceStatus, GateStatus, LastErrorStatus, LeaseCounts, NextStatus,
+    PoolStatus, VerdictStatus,
 };
 pub use tokens::{TokenError, Tokens, read_token};
 pub use why::{Action, Why};

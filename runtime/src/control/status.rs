@@ -5,8 +5,8 @@
 use std::time::Duration;
 
 use pool_manager_core::{
-    CatalogEntry, DownBy, Due, Evidence, Gates, HoldReason, Operation, OperationId, PhaseName, PoolView,
-    ReleaseGate, Time, Verdict, View, Wanted,
+    CatalogEntry, DownBy, Due, Evidence, Gates, HoldReason, LastError, Operation, OperationId, PhaseName,
+    PoolView, ReleaseGate, Time, Verdict, View, Wanted,
 };
 use serde::{Deserialize, Serialize};
 
@@ -57,7 +57,7 @@ pub struct PoolStatus {
     /// The last one that ended.
     pub last_operation: Option<OperationStatus>,
     /// Why the last engine that nobody stopped ended.
-    pub last_error: Option<VerdictStatus>,
+    pub last_error: Option<LastErrorStatus>,
     /// Crashes since the pool was first registered.
     pub crashes_total: u64,
     /// Starts after an end nobody asked for, since the last long stable run.
@@ -124,6 +124,18 @@ pub struct GateStatus {
     pub text: String,
     /// Until it opens, or is looked at again.
     pub in_seconds: Option<f64>,
+}
+
+/// The last attempt that failed.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct LastErrorStatus {
+    /// Why.
+    #[serde(flatten)]
+    pub verdict: VerdictStatus,
+    /// Which engine it was, as in the name of its log file; none: no engine was begun.
+    pub incarnation: Option<String>,
+    /// Since it ended.
+    pub ago_seconds: f64,
 }
 
 /// Why an engine ended.
@@ -194,7 +206,7 @@ impl PoolStatus {
             gates: pool.gates.map(|gates| closed_gates(gates, now)).unwrap_or_default(),
             operation: pool.operation.map(operation),
             last_operation: pool.last_operation.and_then(kept),
-            last_error: pool.last_error.map(VerdictStatus::from),
+            last_error: pool.last_error.map(|error| LastErrorStatus::of(error, now)),
             crashes_total: pool.crashes_total,
             restart_count: pool.restart_count,
             failures: pool.failures,
@@ -222,6 +234,16 @@ impl LeaseCounts {
             expired: totals.expired,
             cut: totals.cut,
             lost: totals.lost,
+        }
+    }
+}
+
+impl LastErrorStatus {
+    fn of(error: &LastError, now: Time) -> Self {
+        Self {
+            verdict: VerdictStatus::from(&error.verdict),
+            incarnation: error.incarnation.map(|incarnation| incarnation.to_string()),
+            ago_seconds: seconds(now.since(error.at)),
         }
     }
 }

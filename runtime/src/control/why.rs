@@ -94,13 +94,15 @@ fn because(pool: &PoolStatus) -> Vec<String> {
     because.extend(pool.gates.iter().map(|gate| format!("A start waits: {}.", gate.text)));
     if let Some(error) = &pool.last_error {
         let tense = if pool.ready { "The engine before this one" } else { "The last engine" };
-        because.push(format!("{tense} failed: {}.", error.text));
-        because.extend(error.evidence.iter().map(|fact| match fact.log_offset {
-            Some(offset) => format!("Evidence: {} (byte {offset} of that incarnation's log).", fact.text),
-            None => format!("Evidence: {}.", fact.text),
+        let ago = brief(error.ago_seconds);
+        because.push(format!("{tense} failed {ago} ago: {}.", error.verdict.text));
+        let log = error.incarnation.as_ref().map(|incarnation| format!("{incarnation}.log"));
+        because.extend(error.verdict.evidence.iter().map(|fact| match (fact.log_offset, &log) {
+            (Some(offset), Some(log)) => format!("Evidence: {} (byte {offset} of {log}).", fact.text),
+            (Some(_), None) | (None, _) => format!("Evidence: {}.", fact.text),
         }));
     }
-    if pool.last_error.as_ref().is_some_and(|error| error.class == "stage_failed") {
+    if pool.last_error.as_ref().is_some_and(|error| error.verdict.class == "stage_failed") {
         because.push(format!("Its model is {}.", pool.catalog.model));
     }
     if pool.failures > 0 {
@@ -180,7 +182,7 @@ fn actions(pool: &PoolStatus) -> Vec<Action> {
         || pool
             .last_error
             .as_ref()
-            .is_some_and(|error| !matches!(error.class.as_str(), "stage_failed" | "spawn_failed"));
+            .is_some_and(|error| !matches!(error.verdict.class.as_str(), "stage_failed" | "spawn_failed"));
     let logs = || ran.then(|| verb("logs", "shows what the engine wrote last"));
     match pool.phase {
         PhaseName::Stopped => vec![verb("preload", "starts it")],

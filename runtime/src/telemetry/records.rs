@@ -107,7 +107,7 @@ impl Subject {
             incarnation: pool.engine.map(|engine| engine.incarnation),
             restart_count: pool.restart_count,
             backoff_ms: until.map(|until| millis(until.left(now))),
-            last_error: pool.last_error.map(|verdict| verdict.class.to_string()),
+            last_error: pool.last_error.map(|error| error.verdict.class.to_string()),
         }
     }
 }

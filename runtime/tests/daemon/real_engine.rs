@@ -103,8 +103,8 @@ fn a_killed_engine_is_unready_at_once_and_replaced_while_the_other_pool_works_on
     assert!(killed.elapsed() >= Duration::from_millis(900), "the backoff of 1 s (-10 %) was waited for");
     assert_ne!(after.engine.as_ref().unwrap().pid, Some(pid));
     let error = after.last_error.expect("a crash leaves its reason");
-    assert_eq!((error.class.as_str(), after.restart_count), ("signal", 1));
-    assert!(error.text.contains("SIGKILL"), "{error:?}");
+    assert_eq!((error.verdict.class.as_str(), after.restart_count), ("signal", 1));
+    assert!(error.verdict.text.contains("SIGKILL"), "{error:?}");
 
     while stream.next_token() {}
     assert!(stream.ended_properly(), "the neighbour's stream was disturbed");

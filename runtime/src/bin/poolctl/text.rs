@@ -45,7 +45,7 @@ pub(crate) fn pool(pool: &PoolStatus) -> String {
     lines.add_some("operation", running.map(|operation| format!("{}: {}", operation.id, operation.text)));
     let last = pool.last_operation.as_ref();
     lines.add_some("last operation", last.map(|operation| format!("{}: {}", operation.id, operation.text)));
-    lines.add_some("last error", pool.last_error.as_ref().map(|error| error.text.clone()));
+    lines.add_some("last error", pool.last_error.as_ref().map(|error| error.verdict.text.clone()));
     let failures =
         format!("{} in all, {} in a row, {} restarts", pool.crashes_total, pool.failures, pool.restart_count);
     lines.add("crashes", failures);
