@@ -1,6 +1,7 @@
 //! The daemon: puts state directory, executors, driver, control API and signals together, runs them,
 //! and takes them apart again. Called by `pool-managerd run`.
 
+mod ports;
 mod readiness;
 mod signals;
 
@@ -110,6 +111,8 @@ pub async fn start(setup: Setup) -> Result<Running, StartError> {
     let state_dir = StateDir::open(&state_dir).map_err(StartError::StateDir)?;
     let listener = TcpListener::bind(listen).await.map_err(|error| StartError::Listen(listen, error))?;
     let address = listener.local_addr().map_err(|error| StartError::Listen(listen, error))?;
+
+    ports::look(&pools, state_dir.path()).await;
 
     let launches = Launches::default();
     for pool in &pools {

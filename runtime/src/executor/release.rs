@@ -1,7 +1,7 @@
 //! Says whether what the last engine used is free again. The driver hands it [`Effect::CheckRelease`].
 //!
 //! Looks at the port of the spec, and at processes an earlier engine of the pool has left behind. GPU memory is not
-//! looked at yet.
+//! looked at yet. The daemon's start asks the same of every pool's port, to say at once which are taken.
 //!
 //! [`Effect::CheckRelease`]: pool_manager_core::Effect::CheckRelease
 
@@ -53,7 +53,7 @@ impl ReleaseExecutor {
 }
 
 /// The port an engine is probed on is the port it listens on.
-fn port_of(launch: &Launch) -> Option<u16> {
+pub(crate) fn port_of(launch: &Launch) -> Option<u16> {
     [&launch.readiness, &launch.liveness].into_iter().find_map(|endpoint| match endpoint {
         Endpoint::None => None,
         Endpoint::Tcp { port } | Endpoint::Http { port, .. } => Some(*port),
@@ -68,7 +68,7 @@ async fn look_at(port: Option<u16>, state_dir: PathBuf) -> ReleaseAnswer {
 }
 
 /// A stranger is the answer that needs a person, so it goes before our own leftovers.
-fn holder_of(port: u16, state_dir: &Path) -> ReleaseAnswer {
+pub(crate) fn holder_of(port: u16, state_dir: &Path) -> ReleaseAnswer {
     let mut answer = ReleaseAnswer::Free;
     for inode in listeners(port) {
         let pid = owner_of(inode);

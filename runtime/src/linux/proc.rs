@@ -107,6 +107,13 @@ pub fn command(pid: u32) -> Option<String> {
     (!text.is_empty()).then_some(text)
 }
 
+/// The name of the program a process runs, at most 15 bytes. `None`: it is gone.
+#[must_use]
+pub fn name(pid: u32) -> Option<String> {
+    let name = fs::read(entry(pid, "comm")).ok()?;
+    Some(String::from_utf8_lossy(&name).trim_end().to_owned())
+}
+
 /// The real user id of a process.
 #[must_use]
 pub fn user(pid: u32) -> Option<u32> {
@@ -209,6 +216,6 @@ mod tests {
         assert!(all().iter().any(|process| process.pid == own));
         assert!(descends_from(own, own) && descends_from(own, me.parent) && !descends_from(me.parent, own));
         assert_eq!(user(own), Some(nix::unistd::getuid().as_raw()));
-        assert!(command(own).is_some());
+        assert!(command(own).is_some() && name(own).is_some_and(|name| !name.ends_with('\n')));
     }
 }

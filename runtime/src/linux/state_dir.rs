@@ -119,36 +119,36 @@ impl fmt::Display for StateDirError {
         match self {
             Self::BadEpoch { path } => write!(
                 f,
-                "state directory: {} does not hold the number of the last start; write one into it that is larger \
+                "{} does not hold the number of the last start; write one into it that is larger \
                  than every `<epoch>.<n>.log` under logs/ and smaller than {}",
                 path.display(),
                 u32::MAX
             ),
             Self::Locked { path, pid: Some(pid), command: Some(command) } => write!(
                 f,
-                "state directory: {} is locked by process {pid} ({command}); stop that daemon first or use another \
+                "{} is locked by process {pid} ({command}); stop that daemon first or use another \
                  state directory",
                 path.display()
             ),
             Self::Locked { path, pid: Some(pid), command: None } => write!(
                 f,
-                "state directory: {} is locked for process {pid}, which is gone or hidden; `fuser {0}` shows who \
+                "{} is locked for process {pid}, which is gone or hidden; `fuser {0}` shows who \
                  holds it",
                 path.display()
             ),
             Self::Locked { path, pid: None, .. } => write!(
                 f,
-                "state directory: {} is locked by an unknown process; `fuser {0}` shows who holds it",
+                "{} is locked by an unknown process; `fuser {0}` shows who holds it",
                 path.display()
             ),
             Self::NotADirectory { path } => write!(
                 f,
-                "state directory: {} is not a directory; move it away or configure another state directory",
+                "{} is not a directory; move it away or configure another state directory",
                 path.display()
             ),
             Self::Unusable { path, action, error } => write!(
                 f,
-                "state directory: cannot {action} {}: {error}; make it writable for this user or configure another \
+                "cannot {action} {}: {error}; make it writable for this user or configure another \
                  state directory",
                 path.display()
             ),

@@ -5,6 +5,7 @@ use std::io::IsTerminal;
 
 use tracing_subscriber::EnvFilter;
 
+use crate::telemetry::text::TextLine;
 use crate::telemetry::{Level, Record, Value};
 
 /// How log lines look.
@@ -37,7 +38,7 @@ pub fn start(format: LogFormat, filter: &str) -> Result<(), String> {
     let set = if json {
         builder.json().flatten_event(true).with_current_span(false).try_init()
     } else {
-        builder.with_ansi(terminal).with_target(false).compact().try_init()
+        builder.with_ansi(terminal).event_format(TextLine).try_init()
     };
     set.map_err(|error| error.to_string())
 }

@@ -1,5 +1,11 @@
 //! The shipped daemon as a process, driven only through config, HTTP, signals and files.
 
+mod bad_input;
+mod crashes;
 mod process;
 mod real;
 mod real_engine;
+mod serving;
+mod stops;
+mod stub;
+mod taken_port;

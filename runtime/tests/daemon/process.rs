@@ -1,14 +1,15 @@
 //! The shipped daemon as a process of the test, and its control API.
 
 use std::fs::{self, File};
+use std::io::{BufRead, BufReader};
 use std::net::TcpListener;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::process::{Child, Command, ExitStatus, Stdio};
 use std::time::{Duration, Instant};
 
 use nix::sys::signal::{Signal, kill, killpg};
 use nix::unistd::Pid;
-use pool_manager::control::{LeaseGranted, PoolStatus, Problem};
+use pool_manager::control::{EventRecord, LeaseGranted, OperationStatus, PoolStatus, Problem};
 use serde::de::DeserializeOwned;
 use serde_json::Value;
 use tempfile::TempDir;
@@ -45,7 +46,7 @@ impl Daemon {
 
         let log = File::create(folder.path().join("daemon.log")).unwrap();
         let process = Command::new(env!("CARGO_BIN_EXE_pool-managerd"))
-            .args(["run", "--log-format", "json", "--config"])
+            .args(["run", "--log-format", "json", "--log", "debug", "--config"])
             .arg(&path)
             .stdin(Stdio::null())
             .stdout(Stdio::null())
@@ -69,6 +70,33 @@ impl Daemon {
         let mut answer = self.agent.get(format!("{}{path}", self.url)).call().unwrap();
         assert_eq!(answer.status(), 200, "GET {path}");
         answer.body_mut().read_json().unwrap()
+    }
+
+    /// An answer as text, whatever its status.
+    pub(crate) fn text(&self, path: &str) -> String {
+        self.agent.get(format!("{}{path}", self.url)).call().unwrap().body_mut().read_to_string().unwrap()
+    }
+
+    /// What happens from now on.
+    pub(crate) fn events(&self) -> Events {
+        let ask = self.agent.get(format!("{}/v1/events", self.url));
+        // A bound, so that a missing event fails the test instead of hanging it.
+        let ask = ask.config().timeout_global(Some(Duration::from_secs(30))).build();
+        let mut events = Events(BufReader::new(ask.call().unwrap().into_body().into_reader()));
+        assert_eq!(events.next_message().0, "snapshot", "a stream begins with a snapshot");
+        events
+    }
+
+    /// A verb on a pool, and its operation when it has ended.
+    pub(crate) fn operate(&self, pool: &str, verb: &str, body: &str) -> OperationStatus {
+        let (status, begun) = self.post(&format!("/v1/pools/{pool}/{verb}"), body);
+        assert!(status == 200 || status == 202, "{verb}: {begun}");
+        self.ended(&begun)
+    }
+
+    /// An operation when it has ended.
+    pub(crate) fn ended(&self, begun: &Value) -> OperationStatus {
+        self.get(&format!("/v1/operations/{}?wait=30s", begun["id"]))
     }
 
     pub(crate) fn post(&self, path: &str, body: &str) -> (u16, Value) {
@@ -128,19 +156,70 @@ impl Daemon {
     }
 
     /// TERM, and the end: exit status 0. Returns the folder, for a look at what is left.
-    pub(crate) fn stop(mut self) -> TempDir {
-        kill(pid_of(self.process.id()), Signal::SIGTERM).unwrap();
+    pub(crate) fn stop(self) -> TempDir {
+        self.signal(Signal::SIGTERM);
+        self.until_ended()
+    }
+
+    pub(crate) fn signal(&self, signal: Signal) {
+        kill(pid_of(self.process.id()), signal).unwrap();
+    }
+
+    /// Waits until it has ended by itself: exit status 0.
+    pub(crate) fn until_ended(mut self) -> TempDir {
         let status: ExitStatus = self.process.wait().unwrap();
         assert!(status.success(), "{status}: {}", self.log());
         self.folder.take().unwrap()
     }
 
-    fn state(&self) -> PathBuf {
-        self.folder.as_ref().unwrap().path().join("state")
+    pub(crate) fn pid(&self) -> u32 {
+        self.process.id()
     }
 
-    fn log(&self) -> String {
+    pub(crate) fn url(&self) -> &str {
+        &self.url
+    }
+
+    pub(crate) fn folder(&self) -> &Path {
+        self.folder.as_ref().unwrap().path()
+    }
+
+    pub(crate) fn state(&self) -> PathBuf {
+        self.folder().join("state")
+    }
+
+    pub(crate) fn log(&self) -> String {
         fs::read_to_string(self.folder.as_ref().unwrap().path().join("daemon.log")).unwrap_or_default()
+    }
+}
+
+/// A stream of events.
+pub(crate) struct Events(BufReader<ureq::BodyReader<'static>>);
+
+impl Events {
+    /// Waits for the next event of this kind.
+    pub(crate) fn next_of(&mut self, kind: &str) -> EventRecord {
+        loop {
+            let (event, data) = self.next_message();
+            if event == kind {
+                return serde_json::from_str(&data).unwrap();
+            }
+        }
+    }
+
+    fn next_message(&mut self) -> (String, String) {
+        let (mut event, mut data) = (String::new(), String::new());
+        loop {
+            let mut line = String::new();
+            assert!(self.0.read_line(&mut line).unwrap() > 0, "the stream of events ended");
+            match line.trim_end().split_once(':') {
+                Some(("event", name)) => name.trim().clone_into(&mut event),
+                Some(("data", text)) => data.push_str(text.trim_start()),
+                Some(_) => {}
+                None if event.is_empty() => {}
+                None => return (event, data),
+            }
+        }
     }
 }
 
@@ -150,6 +229,8 @@ impl Drop for Daemon {
         if self.folder.is_none() {
             return;
         }
+        // Where output is captured, this is how the reader of a failed test sees it.
+        println!("the daemon's log:\n{}", self.log());
         let _ = self.process.kill();
         let _ = self.process.wait();
         let files = fs::read_dir(self.state().join("run")).into_iter().flatten().flatten();

@@ -1,0 +1,40 @@
+//! A pool whose port belongs to a stranger: said once with file and key, only that pool waits, and it
+//! starts when the port is free.
+
+use std::net::TcpListener;
+
+use pool_manager_core::PhaseName;
+
+use crate::process::Daemon;
+use crate::stub::{self, PATIENCE};
+
+#[test]
+fn a_pool_waits_for_its_port_while_the_others_serve() {
+    let stranger = TcpListener::bind("127.0.0.1:0").unwrap();
+    let taken = stranger.local_addr().unwrap().port();
+    let recheck = "restart.host_recheck = \"300ms\"";
+    let daemon = Daemon::start(|ports| {
+        stub::pool("a", taken, &[], recheck) + &stub::pool("b", ports.next_port(), &[], recheck)
+    });
+    daemon.until_ready("b", PATIENCE);
+    let waiting = daemon.until("a", PATIENCE, "gate", |pool| !pool.gates.is_empty());
+    assert_eq!((waiting.phase, waiting.ready, waiting.live), (PhaseName::Waiting, false, false));
+    let own = std::process::id();
+    assert_eq!(waiting.gates[0].gate, "port_stranger");
+    assert!(waiting.gates[0].text.contains(&format!("process {own}")), "{waiting:?}");
+    assert_eq!((waiting.failures, waiting.crashes_total), (0, 0), "a host problem is not charged");
+    assert!(waiting.engine.is_none() && !daemon.state().join("logs/a").exists(), "nothing was spawned");
+
+    let said = format!(": pool.a.port: {taken} is in use by pid {own} (");
+    let log = daemon.log();
+    let lines: Vec<&str> = log.lines().filter(|line| line.contains(&said)).collect();
+    assert_eq!(lines.len(), 1, "{log}");
+    assert!(lines[0].contains("host.toml:"), "{}", lines[0]);
+    assert!(lines[0].contains("); pool a waits and looks again every 300ms"), "{}", lines[0]);
+    assert!(lines[0].contains("\"level\":\"ERROR\""), "{}", lines[0]);
+
+    drop(stranger);
+    let ready = daemon.until_ready("a", PATIENCE);
+    assert_eq!((ready.crashes_total, ready.restart_count), (0, 0));
+    daemon.stop();
+}
