@@ -11,7 +11,7 @@ use crate::process::Daemon;
 use crate::stub::{self, PATIENCE};
 
 fn class(pool: &PoolStatus) -> Option<&str> {
-    pool.last_error.as_ref().map(|error| error.class.as_str())
+    pool.last_error.as_ref().map(|error| error.verdict.class.as_str())
 }
 
 #[test]
@@ -41,8 +41,8 @@ fn an_end_is_called_by_what_the_evidence_says() {
     for (name, _, class, text) in &cases {
         let pool = daemon.until(name, PATIENCE, "crash", |pool| pool.phase == PhaseName::Stopped);
         let error = pool.last_error.expect("a crash leaves its reason");
-        assert_eq!(error.class, *class, "{error:?}");
-        assert!(error.text.contains(text), "{error:?}");
+        assert_eq!(error.verdict.class, *class, "{error:?}");
+        assert!(error.verdict.text.contains(text), "{error:?}");
         assert_eq!(pool.crashes_total, 1);
         assert!(daemon.text(&format!("/v1/pools/{name}/why")).contains(text), "why says it too");
     }
@@ -110,7 +110,7 @@ fn an_unhealthy_engine_is_replaced() {
     };
     let second = daemon.until("a", PATIENCE, "replacement", is_replaced);
     let error = second.last_error.clone().unwrap();
-    assert_eq!(error.class, "unhealthy", "{error:?}");
+    assert_eq!(error.verdict.class, "unhealthy", "{error:?}");
     daemon.stop();
 }
 
