@@ -163,17 +163,15 @@ impl Stage {
 
     /// A command that must be accepted.
     fn accepted(&mut self, verb: Verb) -> OperationId {
-        match self.command(verb) {
-            Answer::Accepted { operation } => operation,
-            other => panic!("{verb:?} was answered {other:?}"),
-        }
+        let answer = self.command(verb);
+        let Answer::Accepted { operation } = answer else { panic!("{verb:?} was answered {answer:?}") };
+        operation
     }
 
     fn refused(&mut self, verb: Verb) -> Refusal {
-        match self.command(verb) {
-            Answer::Refused(refusal) => refusal,
-            other => panic!("{verb:?} was answered {other:?}"),
-        }
+        let answer = self.command(verb);
+        let Answer::Refused(refusal) = answer else { panic!("{verb:?} was answered {answer:?}") };
+        refusal
     }
 
     fn preload(&mut self) -> OperationId {
@@ -240,10 +238,9 @@ impl Stage {
     /// Why a lease ask is refused now.
     fn lease_refusal(&mut self) -> Refusal {
         let command = self.ask_lease(Priority::Interactive, None);
-        match self.reply(command) {
-            Answer::Refused(refusal) => refusal,
-            other => panic!("a lease ask was answered {other:?}"),
-        }
+        let answer = self.reply(command);
+        let Answer::Refused(refusal) = answer else { panic!("a lease ask was answered {answer:?}") };
+        refusal
     }
 
     fn end_lease(&mut self, lease: LeaseId) -> Answer {
