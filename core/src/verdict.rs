@@ -338,3 +338,143 @@ const fn class_of_line(class: LogClass) -> Option<CrashClass> {
         LogClass::ModelLoad | LogClass::WorkerDied => None,
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use alloc::string::ToString;
+
+    use CrashClass::{
+        Asked, Clean, Config, Cuda, Exit, HostProblem as Host, OutOfMemory, Signal, StartTimeout, Unhealthy,
+        Unknown,
+    };
+
+    /// The class of an end by itself: status, whether it had been ready, what the log said.
+    fn by_itself(status: ExitStatus, was_ready: bool, lines: &[LogClass]) -> CrashClass {
+        class(None, status, was_ready, lines)
+    }
+
+    fn class(
+        stopped_for: Option<StopCause>,
+        status: ExitStatus,
+        was_ready: bool,
+        lines: &[LogClass],
+    ) -> CrashClass {
+        let log = lines.iter().map(|class| LogEvidence { class: *class, offset: 0 }).collect();
+        let report = EvidenceReport { log, oom_kill: None };
+        judge(End { stopped_for, was_ready, status, report: &report }).class
+    }
+
+    fn oom_killed(stopped_for: Option<StopCause>, lines: &[LogEvidence]) -> Verdict {
+        let report = EvidenceReport { log: lines.to_vec(), oom_kill: Some(true) };
+        judge(End { stopped_for, was_ready: true, status: ExitStatus::Signal(9), report: &report })
+    }
+
+    #[test]
+    fn asked_outweighs_everything() {
+        for status in [ExitStatus::Code(1), ExitStatus::Signal(9), ExitStatus::Unknown] {
+            assert_eq!(class(Some(StopCause::Asked), status, true, &[LogClass::CudaError]), Asked);
+        }
+        assert_eq!(oom_killed(Some(StopCause::Asked), &[]).class, Asked);
+    }
+
+    #[test]
+    fn exit_code_0_is_clean_only_after_ready() {
+        assert_eq!(by_itself(ExitStatus::Code(0), true, &[]), Clean);
+        assert_eq!(by_itself(ExitStatus::Code(0), false, &[]), Exit(0));
+    }
+
+    #[test]
+    fn config_is_a_usage_error_before_ready() {
+        for code in [2, 126, 127] {
+            assert_eq!(by_itself(ExitStatus::Code(code), false, &[]), Config);
+            assert_eq!(by_itself(ExitStatus::Code(code), true, &[]), Exit(code));
+        }
+    }
+
+    #[test]
+    fn exit_keeps_the_code() {
+        assert_eq!(by_itself(ExitStatus::Code(137), true, &[]), Exit(137));
+        assert_eq!(Exit(137).to_string(), "exit code 137");
+    }
+
+    #[test]
+    fn signal_is_named() {
+        let class = by_itself(ExitStatus::Signal(11), true, &[]);
+        assert_eq!((class, class.to_string().as_str()), (Signal(11), "signal SIGSEGV"));
+        assert_eq!(Signal(64).to_string(), "signal 64", "a real-time signal has no name");
+    }
+
+    #[test]
+    fn out_of_host_memory_is_told_apart_from_a_plain_kill() {
+        assert_eq!(by_itself(ExitStatus::Signal(9), true, &[]), Signal(9));
+        assert_eq!(oom_killed(None, &[]).class, OutOfMemory(Memory::Host));
+        assert_eq!(oom_killed(Some(StopCause::Unhealthy), &[]).class, OutOfMemory(Memory::Host));
+    }
+
+    #[test]
+    fn out_of_gpu_memory_is_not_a_cuda_error() {
+        let lines = [LogClass::GpuOutOfMemory, LogClass::CudaError];
+        assert_eq!(by_itself(ExitStatus::Signal(6), true, &lines), OutOfMemory(Memory::Gpu));
+    }
+
+    #[test]
+    fn cuda_is_read_from_the_log() {
+        assert_eq!(by_itself(ExitStatus::Signal(6), true, &[LogClass::CudaError]), Cuda(None));
+        let unhealthy = Some(StopCause::Unhealthy);
+        assert_eq!(class(unhealthy, ExitStatus::Signal(9), true, &[LogClass::CudaError]), Cuda(None));
+    }
+
+    #[test]
+    fn the_first_line_that_names_a_cause_decides() {
+        let lines = [LogClass::WorkerDied, LogClass::CudaError, LogClass::NoDevice];
+        assert_eq!(by_itself(ExitStatus::Code(1), true, &lines), Cuda(None));
+        let consequences = [LogClass::ModelLoad, LogClass::WorkerDied];
+        assert_eq!(by_itself(ExitStatus::Code(1), false, &consequences), Exit(1));
+    }
+
+    #[test]
+    fn host_problems_are_the_hosts_and_charged_to_nobody() {
+        for (line, problem) in [
+            (LogClass::DriverMismatch, HostProblem::DriverMismatch),
+            (LogClass::NoDevice, HostProblem::NoDevice),
+            (LogClass::AddressInUse, HostProblem::PortStranger),
+        ] {
+            let class = by_itself(ExitStatus::Code(1), false, &[line]);
+            assert_eq!((class, class.is_charged()), (Host(problem), false));
+        }
+        let stranger = class(Some(StopCause::PortStranger), ExitStatus::Signal(15), false, &[]);
+        assert_eq!(stranger, Host(HostProblem::PortStranger));
+    }
+
+    #[test]
+    fn unhealthy_is_why_we_stopped_it_whatever_the_status() {
+        for status in [ExitStatus::Code(0), ExitStatus::Signal(9)] {
+            assert_eq!(class(Some(StopCause::Unhealthy), status, true, &[]), Unhealthy);
+        }
+    }
+
+    #[test]
+    fn start_timeout_is_why_we_stopped_it_whatever_the_status() {
+        for status in [ExitStatus::Code(2), ExitStatus::Signal(15)] {
+            assert_eq!(class(Some(StopCause::StartTimeout), status, false, &[]), StartTimeout);
+        }
+    }
+
+    #[test]
+    fn unknown_is_an_end_nobody_can_explain() {
+        assert_eq!(by_itself(ExitStatus::Unknown, true, &[]), Unknown);
+    }
+
+    #[test]
+    fn a_verdict_keeps_its_evidence() {
+        let line = LogEvidence { class: LogClass::WorkerDied, offset: 77 };
+        let expected = [
+            Evidence::OwnSignal(StopCause::Unhealthy),
+            Evidence::Log(line),
+            Evidence::OomKill,
+            Evidence::Exit(ExitStatus::Signal(9)),
+        ];
+        assert_eq!(oom_killed(Some(StopCause::Unhealthy), &[line]).evidence, expected);
+    }
+}

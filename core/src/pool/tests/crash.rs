@@ -295,3 +295,12 @@ fn a_spawn_that_fails_while_the_start_is_given_up_is_charged_and_waits() {
     assert_eq!(stage.failure(preload), Some(class));
     assert_eq!((stage.phase(), stage.view().failures), (PhaseName::Waiting, 1), "no loop without backoff");
 }
+
+#[test]
+fn an_engine_that_ended_does_not_become_stable() {
+    let mut stage = Stage::ready();
+    stage.pass_healthy(SECOND * 299 + SECOND / 2);
+    stage.crash(ExitStatus::Code(1));
+    stage.pass(SECOND * 3600);
+    assert_eq!(stage.view().failures, 1);
+}
