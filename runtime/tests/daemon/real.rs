@@ -9,6 +9,7 @@ use std::time::{Duration, Instant};
 
 use nix::sys::signal::{Signal, kill as send};
 use nix::unistd::Pid;
+use pool_manager::linux::proc;
 
 pub(crate) struct Engine {
     server: PathBuf,
@@ -101,9 +102,9 @@ impl Stream {
     }
 }
 
-/// Whether a process exists, zombies included.
-pub(crate) fn exists(pid: u32) -> bool {
-    send(pid_of(pid), None).is_ok()
+/// Whether a process runs. A zombie does not: the daemon keeps it until all that it left behind is gone.
+pub(crate) fn runs(pid: u32) -> bool {
+    proc::stat(pid).is_some_and(|process| !process.is_ended())
 }
 
 /// SIGKILL.
@@ -114,7 +115,7 @@ pub(crate) fn kill(pid: u32) {
 /// Waits until a process has ended and was reaped.
 pub(crate) fn until_gone(pid: u32, within: Duration) {
     let until = Instant::now() + within;
-    while exists(pid) {
+    while send(pid_of(pid), None).is_ok() {
         assert!(Instant::now() < until, "process {pid} is still there");
         std::thread::yield_now();
     }
