@@ -44,10 +44,14 @@ impl Daemon {
         fs::write(&path, config).unwrap();
         drop(ports);
 
+        Self::launch(folder, format!("http://{listen}"))
+    }
+
+    fn launch(folder: TempDir, url: String) -> Self {
         let log = File::create(folder.path().join("daemon.log")).unwrap();
         let process = Command::new(env!("CARGO_BIN_EXE_pool-managerd"))
             .args(["run", "--log-format", "json", "--log", "debug", "--config"])
-            .arg(&path)
+            .arg(folder.path().join("host.toml"))
             .stdin(Stdio::null())
             .stdout(Stdio::null())
             .stderr(log)
@@ -55,7 +59,7 @@ impl Daemon {
             .unwrap();
         // Refusals are answers here, not errors.
         let agent = ureq::Agent::config_builder().http_status_as_error(false).build().new_agent();
-        let mut daemon = Self { process, folder: Some(folder), url: format!("http://{listen}"), agent };
+        let mut daemon = Self { process, folder: Some(folder), url, agent };
         let until = Instant::now() + Duration::from_secs(20);
         while daemon.agent.get(format!("{}/health", daemon.url)).call().is_err() {
             let ended = daemon.process.try_wait().unwrap();
@@ -170,6 +174,13 @@ impl Daemon {
         let status: ExitStatus = self.process.wait().unwrap();
         assert!(status.success(), "{status}: {}", self.log());
         self.folder.take().unwrap()
+    }
+
+    /// KILL to the daemon, which leaves its engines alone, and another daemon in its place.
+    pub(crate) fn replace(mut self) -> Self {
+        self.process.kill().unwrap();
+        self.process.wait().unwrap();
+        Self::launch(self.folder.take().unwrap(), std::mem::take(&mut self.url))
     }
 
     pub(crate) fn pid(&self) -> u32 {

@@ -9,6 +9,7 @@ use std::time::{Duration, Instant};
 
 use nix::sys::signal::{Signal, kill as send};
 use nix::unistd::Pid;
+use pool_manager::linux::proc::stat;
 
 pub(crate) struct Engine {
     server: PathBuf,
@@ -104,6 +105,12 @@ impl Stream {
 /// Whether a process exists, zombies included.
 pub(crate) fn exists(pid: u32) -> bool {
     send(pid_of(pid), None).is_ok()
+}
+
+/// Whether a process runs: it exists and has not ended. One that has is a zombie until the daemon, which
+/// says at once that it ended, has cleaned up after it.
+pub(crate) fn runs(pid: u32) -> bool {
+    stat(pid).is_some_and(|process| !process.is_ended())
 }
 
 /// SIGKILL.

@@ -71,7 +71,7 @@ fn a_stream_under_a_lease_survives_a_drain() {
     let id = drain["id"].as_u64().unwrap();
     let ended: OperationStatus = daemon.get(&format!("/v1/operations/{id}?wait=30s"));
     assert_eq!((ended.state.as_str(), ended.succeeded), ("completed", Some(true)), "{ended:?}");
-    assert!(!real::exists(pid), "the engine is gone when the drain has ended");
+    assert!(!real::runs(pid), "the engine is gone when the drain has ended");
     assert!(!daemon.pid_file("chat").exists() && !daemon.handoff("chat").exists());
     daemon.stop();
 }
@@ -130,7 +130,7 @@ fn nothing_is_left_after_term_to_the_daemon() {
     assert!(daemon.pid_file("one").exists() && daemon.pid_file("two").exists());
 
     let folder = daemon.stop();
-    assert!(pids.iter().all(|pid| !real::exists(*pid)), "an engine outlived its daemon");
+    assert!(pids.iter().all(|pid| !real::runs(*pid)), "an engine outlived its daemon");
     for left in ["run", "handoff"] {
         let names: Vec<_> = std::fs::read_dir(folder.path().join("state").join(left)).unwrap().collect();
         assert!(names.is_empty(), "{left}: {names:?}");

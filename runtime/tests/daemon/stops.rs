@@ -31,7 +31,7 @@ fn an_engine_that_ignores_term_is_stopped_by_force_at_the_drains_deadline() {
     assert_eq!((drain.state.as_str(), drain.succeeded), ("force_stopped", Some(false)), "{drain:?}");
     assert_eq!(drain.cut, [lease.id]);
     assert!(drain.took_seconds >= 0.3, "deadline and grace were waited for: {drain:?}");
-    assert!(!real::exists(pid), "the engine is gone when its drain has ended");
+    assert!(!real::runs(pid), "the engine is gone when its drain has ended");
     let pool = daemon.pool("a");
     assert_eq!((pool.phase, pool.leases.cut, pool.leases.active), (PhaseName::Stopped, 1, 0));
     assert!(!daemon.pid_file("a").exists() && !daemon.handoff("a").exists());
@@ -72,7 +72,7 @@ fn a_second_signal_kills_what_the_first_one_waits_for() {
         assert!(real::exists(pid), "one {signal} kills nothing");
         daemon.signal(signal);
         let folder = daemon.until_ended();
-        assert!(!real::exists(pid));
+        assert!(!real::runs(pid));
         assert_eq!(fs::read_dir(folder.path().join("state/run")).unwrap().count(), 0);
     }
 }
@@ -86,6 +86,11 @@ fn a_second_signal_cuts_the_leases_that_the_first_one_waits_for() {
     daemon.until("a", PATIENCE, "drain", |pool| pool.draining);
     let problem = daemon.lease("a").expect_err("no new work");
     assert!(problem.status == 409 || problem.status == 503, "{problem:?}");
+    let why = daemon.text("/v1/pools/a/why");
+    assert!(
+        why.contains("poolctl leases a") && !why.contains("poolctl stop"),
+        "nothing that would be refused: {why}"
+    );
     assert!(real::exists(pid));
     let told = std::time::Instant::now();
     daemon.signal(Signal::SIGTERM);
