@@ -14,6 +14,8 @@ use serde::de::DeserializeOwned;
 use serde_json::Value;
 use tempfile::TempDir;
 
+use crate::stub::PATIENCE;
+
 pub(crate) struct Daemon {
     process: Child,
     folder: Option<TempDir>,
@@ -60,7 +62,7 @@ impl Daemon {
         // Refusals are answers here, not errors.
         let agent = ureq::Agent::config_builder().http_status_as_error(false).build().new_agent();
         let mut daemon = Self { process, folder: Some(folder), url, agent };
-        let until = Instant::now() + Duration::from_secs(20);
+        let until = Instant::now() + PATIENCE;
         while daemon.agent.get(format!("{}/health", daemon.url)).call().is_err() {
             let ended = daemon.process.try_wait().unwrap();
             assert!(ended.is_none(), "the daemon ended with {ended:?}: {}", daemon.log());
@@ -85,7 +87,7 @@ impl Daemon {
     pub(crate) fn events(&self) -> Events {
         let ask = self.agent.get(format!("{}/v1/events", self.url));
         // A bound, so that a missing event fails the test instead of hanging it.
-        let ask = ask.config().timeout_global(Some(Duration::from_secs(30))).build();
+        let ask = ask.config().timeout_global(Some(PATIENCE)).build();
         let mut events = Events(BufReader::new(ask.call().unwrap().into_body().into_reader()));
         assert_eq!(events.next_message().0, "snapshot", "a stream begins with a snapshot");
         events
