@@ -252,7 +252,7 @@ impl From<&Verdict> for VerdictStatus {
     fn from(verdict: &Verdict) -> Self {
         Self {
             class: verdict.class.label().to_owned(),
-            text: verdict.class.to_string(),
+            text: words::class(verdict.class),
             evidence: verdict.evidence.iter().map(EvidenceStatus::from).collect(),
         }
     }

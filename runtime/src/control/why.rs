@@ -184,13 +184,19 @@ fn actions(pool: &PoolStatus) -> Vec<Action> {
             .as_ref()
             .is_some_and(|error| !matches!(error.verdict.class.as_str(), "stage_failed" | "spawn_failed"));
     let logs = || ran.then(|| verb("logs", "shows what the engine wrote last"));
+    let who_has_the_port = || {
+        let port = pool.port?;
+        Some(action(format!("ss -ltnp 'sport = :{port}'"), "shows who has the port; end it"))
+    };
+    let shutting_down =
+        pool.operation.as_ref().is_some_and(|operation| operation.kind == OperationKind::Shutdown);
     match pool.phase {
         PhaseName::Stopped => vec![verb("preload", "starts it")],
         PhaseName::Staging => vec![stop_trying()],
         PhaseName::Waiting => {
-            let stranger = pool.gates.iter().find(|gate| gate.gate == "port_stranger").and(pool.port);
-            let free_port = stranger
-                .map(|port| action(format!("ss -ltnp 'sport = :{port}'"), "shows who has the port; end it"));
+            let taken =
+                pool.gates.iter().find(|gate| matches!(gate.gate.as_str(), "port_stranger" | "release"));
+            let free_port = taken.and_then(|_| who_has_the_port());
             free_port.into_iter().chain(logs()).chain([stop_trying()]).collect()
         }
         PhaseName::Starting => logs().into_iter().chain([stop_trying()]).collect(),
@@ -199,10 +205,10 @@ fn actions(pool: &PoolStatus) -> Vec<Action> {
             verb("restart", "drains it and starts it afresh"),
         ],
         PhaseName::Draining => {
-            let mut actions = vec![
-                verb("leases", "shows who is still using it"),
-                verb("stop", "cuts what is in flight and stops it now"),
-            ];
+            let mut actions = vec![verb("leases", "shows who is still using it")];
+            if !shutting_down {
+                actions.push(verb("stop", "cuts what is in flight and stops it now"));
+            }
             if pool.operation.as_ref().is_some_and(|operation| operation.kind == OperationKind::Drain) {
                 actions.insert(0, verb("undrain", "gives the drain up; it serves again"));
             }
@@ -214,13 +220,14 @@ fn actions(pool: &PoolStatus) -> Vec<Action> {
                 "dmesg --level=err,warn | tail -50".to_owned(),
                 "shows what the kernel says; often only a reboot of the host helps",
             )],
-            Some(HoldReason::NotReleased) => vec![
-                action(
+            Some(HoldReason::NotReleased) => {
+                let who_has_the_gpus = action(
                     "nvidia-smi".to_owned(),
                     "shows which processes use the GPUs; end those that should not",
-                ),
-                verb("preload", "tries again now"),
-            ],
+                );
+                let who = who_has_the_port().into_iter().chain([who_has_the_gpus]);
+                who.chain([verb("preload", "tries again now")]).collect()
+            }
             Some(HoldReason::Config) | None => logs()
                 .into_iter()
                 .chain([verb("preload", "tries again, when the configuration is right")])

@@ -163,6 +163,9 @@ impl Running {
         let signals = tokio::spawn(signals::obey(self.driver.clone())?);
         let stuck = self.ended().await;
         signals.abort();
+        if let Ok([]) = stuck.as_deref() {
+            signals::say("all engines stopped");
+        }
         stuck
     }
 

@@ -4,7 +4,7 @@
 
 use std::path::Path;
 
-use pool_manager_core::ReleaseAnswer;
+use pool_manager_core::{PoolName, ReleaseAnswer};
 
 use super::Pool;
 use crate::executor::release::{holder_of, port_of};
@@ -38,6 +38,7 @@ pub(super) async fn look(pools: &[Pool], state_dir: &Path) {
 struct Ask {
     port: u16,
     port_key: String,
+    pool: PoolName,
     /// What becomes of the pool meanwhile.
     consequence: String,
 }
@@ -51,7 +52,8 @@ impl Ask {
         } else {
             format!("pool {name} cannot start before it is free")
         };
-        Some(Self { port: port_of(&pool.launch)?, port_key: pool.port_key.clone(), consequence })
+        let (pool_name, port_key) = (name.clone(), pool.port_key.clone());
+        Some(Self { port: port_of(&pool.launch)?, port_key, pool: pool_name, consequence })
     }
 }
 
@@ -60,7 +62,7 @@ fn find_taken(asked: Vec<Ask>, state_dir: &Path) -> Vec<Taken> {
 }
 
 fn taken(ask: &Ask, state_dir: &Path) -> Option<Taken> {
-    let Ask { port, port_key, consequence } = ask;
+    let Ask { port, port_key, pool, consequence } = ask;
     match holder_of(*port, state_dir) {
         ReleaseAnswer::Free => None,
         ReleaseAnswer::PortStranger { pid, .. } => {
@@ -71,7 +73,7 @@ fn taken(ask: &Ask, state_dir: &Path) -> Option<Taken> {
             let pid = listeners(*port).into_iter().find_map(owner_of)?;
             let engine = proc::environment_value(pid, ENGINE_VARIABLE).unwrap_or_default();
             Some(Taken::ByLeftover(format!(
-                "{port_key}: {port} is in use by {}, engine {engine} of an earlier daemon; end it with: kill {pid}; {consequence}",
+                "{port_key}: {port} is in use by {}, engine {engine} of an earlier daemon, which pool {pool} waits for; end it with: kill {pid}",
                 named(pid)
             )))
         }

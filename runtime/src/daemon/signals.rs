@@ -10,6 +10,9 @@ use tokio::time::{MissedTickBehavior, interval};
 
 use crate::driver::DriverHandle;
 
+/// How often a person is told what is still waited for.
+const PROGRESS_EVERY: Duration = Duration::from_secs(3);
+
 /// Obeys signals until the driver is gone.
 ///
 /// # Errors
@@ -19,7 +22,7 @@ pub(super) fn obey(driver: DriverHandle) -> io::Result<impl Future<Output = ()>>
     let mut interrupt = signal(SignalKind::interrupt())?;
     let mut hang_up = signal(SignalKind::hangup())?;
     Ok(async move {
-        let mut tick = interval(Duration::from_secs(1));
+        let mut tick = interval(PROGRESS_EVERY);
         tick.set_missed_tick_behavior(MissedTickBehavior::Delay);
         let mut asked = 0_u64;
         loop {
@@ -39,6 +42,7 @@ pub(super) fn obey(driver: DriverHandle) -> io::Result<impl Future<Output = ()>>
                 }
             }
             if asked == 1 {
+                tick.reset();
                 say("draining; press Ctrl-C again to cut what is in flight and kill the engines");
             }
             if driver.shut_down(Correlation([u64::from(std::process::id()), asked])).await.is_err() {
@@ -74,7 +78,7 @@ fn lines(host: &Host, now: Time) -> Vec<String> {
 }
 
 #[allow(clippy::print_stderr, reason = "said to the person who pressed Ctrl-C, not to the log")]
-fn say(line: &str) {
+pub(super) fn say(line: &str) {
     if io::stderr().is_terminal() {
         eprintln!("{line}");
     }

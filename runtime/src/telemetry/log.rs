@@ -80,9 +80,10 @@ pub fn log(record: &Record) {
     }
 }
 
-/// `name=value` pairs of the fields that are not named; `None`: nothing is left.
+/// `name=value` pairs of the fields that are not named and not empty lists; `None`: nothing is left.
 fn detail(record: &Record, named: &[&str]) -> Option<String> {
-    let rest = record.fields.iter().filter(|(name, _)| !named.contains(name));
+    let says = |value: &Value| !matches!(value, Value::List(values) if values.is_empty());
+    let rest = record.fields.iter().filter(|(name, value)| !named.contains(name) && says(value));
     let pairs: Vec<String> = rest.map(|(name, value)| format!("{name}={value}")).collect();
     (!pairs.is_empty()).then(|| pairs.join(" "))
 }

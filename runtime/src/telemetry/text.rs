@@ -12,11 +12,21 @@ use tracing_subscriber::fmt::format::Writer;
 use tracing_subscriber::fmt::{FmtContext, FormatEvent, FormatFields};
 use tracing_subscriber::registry::LookupSpan;
 
-/// Fields that describe the pool or the caller, not the event.
-const SAME_EVERY_TIME: [&str; 7] =
-    ["correlation_id", "device_mask", "engine", "engine_version", "last_error", "model_id", "restart_count"];
+/// Fields that describe the pool or the caller, not the event; and those that a person has in another
+/// form on the same line (`reason` says the class, `backoff_ms` the time of the restart).
+const FOR_PROGRAMS: [&str; 9] = [
+    "class",
+    "correlation_id",
+    "device_mask",
+    "engine",
+    "engine_version",
+    "last_error",
+    "model_id",
+    "restart_at",
+    "restart_count",
+];
 
-/// One event, one line: `2026-01-02T03:04:05.678Z  WARN chat 1.3: engine crashed class=signal …`.
+/// One event, one line: `2026-01-02T03:04:05.678Z  WARN chat 1.3: engine crashed reason="signal SIGSEGV" …`.
 #[derive(Debug)]
 pub(super) struct TextLine;
 
@@ -75,8 +85,11 @@ impl Words {
             "pool_id" => value.clone_into(&mut self.pool),
             "incarnation" => value.clone_into(&mut self.incarnation),
             // Pairs already.
-            "detail" => self.add(value),
-            _ if self.of_a_pool && SAME_EVERY_TIME.contains(&name) => {}
+            "detail" => value
+                .split(' ')
+                .filter(|pair| !pair.split_once('=').is_some_and(|(name, _)| FOR_PROGRAMS.contains(&name)))
+                .for_each(|pair| self.add(pair)),
+            _ if self.of_a_pool && FOR_PROGRAMS.contains(&name) => {}
             _ if value.is_empty() || value.contains([' ', '"']) => self.add(&format!("{name}={value:?}")),
             _ => self.add(&format!("{name}={value}")),
         }
@@ -140,7 +153,7 @@ mod tests {
             words.take(name, value);
         }
         let line = words.to_string();
-        assert_eq!(line, r#"chat 1.3: engine crashed class=signal reason="signal SIGSEGV" counted=true"#);
+        assert_eq!(line, r#"chat 1.3: engine crashed reason="signal SIGSEGV" counted=true"#);
     }
 
     #[test]

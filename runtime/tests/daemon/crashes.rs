@@ -29,7 +29,7 @@ fn an_end_is_called_by_what_the_evidence_says() {
                 "ready+120ms=signal:ABRT",
             ],
             "cuda",
-            "cuda",
+            "a CUDA error",
         ),
     ];
     let daemon = Daemon::start(|ports| {
@@ -99,10 +99,12 @@ fn a_model_that_appears_ends_the_hold() {
 fn an_unhealthy_engine_is_replaced() {
     let daemon = Daemon::start(|ports| {
         let keys = "liveness.interval = \"50ms\"\nliveness.failures = 3";
-        stub::pool("a", ports.next_port(), &["--at", "ready+100ms=health:500"], keys)
+        stub::pool("a", ports.next_port(), &["--at", "request:1=health:500"], keys)
     });
     let mut events = daemon.events();
-    let first = daemon.until_ready("a", PATIENCE).engine.unwrap();
+    let pool = daemon.until_ready("a", PATIENCE);
+    let first = pool.engine.unwrap();
+    stub::generate(&pool.url.unwrap());
     let crash = events.next_of("crashed");
     assert_eq!(crash.incarnation.as_deref(), Some("1.1"));
     let is_replaced = |pool: &PoolStatus| {
@@ -119,10 +121,10 @@ fn a_hanging_health_endpoint_is_excused_while_work_gets_done_and_not_longer() {
     let daemon = Daemon::start(|ports| {
         let keys = "liveness.interval = \"50ms\"\nliveness.timeout = \"100ms\"\nliveness.failures = 2\n\
                     restart.mode = \"never\"";
-        stub::pool("a", ports.next_port(), &["--at", "ready+200ms=health:hang"], keys)
+        stub::pool("a", ports.next_port(), &["--at", "request:1=health:hang"], keys)
     });
     let mut events = daemon.events();
-    daemon.until_ready("a", PATIENCE);
+    stub::generate(&daemon.until_ready("a", PATIENCE).url.unwrap());
     let working = AtomicBool::new(true);
     std::thread::scope(|threads| {
         threads.spawn(|| {

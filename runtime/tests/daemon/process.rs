@@ -14,6 +14,8 @@ use serde::de::DeserializeOwned;
 use serde_json::Value;
 use tempfile::TempDir;
 
+use crate::stub::PATIENCE;
+
 pub(crate) struct Daemon {
     process: Child,
     folder: Option<TempDir>,
@@ -44,10 +46,14 @@ impl Daemon {
         fs::write(&path, config).unwrap();
         drop(ports);
 
+        Self::launch(folder, format!("http://{listen}"))
+    }
+
+    fn launch(folder: TempDir, url: String) -> Self {
         let log = File::create(folder.path().join("daemon.log")).unwrap();
         let process = Command::new(env!("CARGO_BIN_EXE_pool-managerd"))
             .args(["run", "--log-format", "json", "--log", "debug", "--config"])
-            .arg(&path)
+            .arg(folder.path().join("host.toml"))
             .stdin(Stdio::null())
             .stdout(Stdio::null())
             .stderr(log)
@@ -55,8 +61,8 @@ impl Daemon {
             .unwrap();
         // Refusals are answers here, not errors.
         let agent = ureq::Agent::config_builder().http_status_as_error(false).build().new_agent();
-        let mut daemon = Self { process, folder: Some(folder), url: format!("http://{listen}"), agent };
-        let until = Instant::now() + Duration::from_secs(20);
+        let mut daemon = Self { process, folder: Some(folder), url, agent };
+        let until = Instant::now() + PATIENCE;
         while daemon.agent.get(format!("{}/health", daemon.url)).call().is_err() {
             let ended = daemon.process.try_wait().unwrap();
             assert!(ended.is_none(), "the daemon ended with {ended:?}: {}", daemon.log());
@@ -81,7 +87,7 @@ impl Daemon {
     pub(crate) fn events(&self) -> Events {
         let ask = self.agent.get(format!("{}/v1/events", self.url));
         // A bound, so that a missing event fails the test instead of hanging it.
-        let ask = ask.config().timeout_global(Some(Duration::from_secs(30))).build();
+        let ask = ask.config().timeout_global(Some(PATIENCE)).build();
         let mut events = Events(BufReader::new(ask.call().unwrap().into_body().into_reader()));
         assert_eq!(events.next_message().0, "snapshot", "a stream begins with a snapshot");
         events
@@ -170,6 +176,13 @@ impl Daemon {
         let status: ExitStatus = self.process.wait().unwrap();
         assert!(status.success(), "{status}: {}", self.log());
         self.folder.take().unwrap()
+    }
+
+    /// KILL to the daemon, which leaves its engines alone, and another daemon in its place.
+    pub(crate) fn replace(mut self) -> Self {
+        self.process.kill().unwrap();
+        self.process.wait().unwrap();
+        Self::launch(self.folder.take().unwrap(), std::mem::take(&mut self.url))
     }
 
     pub(crate) fn pid(&self) -> u32 {

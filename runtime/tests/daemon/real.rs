@@ -9,7 +9,7 @@ use std::time::{Duration, Instant};
 
 use nix::sys::signal::{Signal, kill as send};
 use nix::unistd::Pid;
-use pool_manager::linux::proc;
+use pool_manager::linux::proc::stat;
 
 pub(crate) struct Engine {
     server: PathBuf,
@@ -102,9 +102,15 @@ impl Stream {
     }
 }
 
-/// Whether a process runs. A zombie does not: the daemon keeps it until all that it left behind is gone.
+/// Whether a process exists, zombies included.
+pub(crate) fn exists(pid: u32) -> bool {
+    send(pid_of(pid), None).is_ok()
+}
+
+/// Whether a process runs: it exists and has not ended. One that has is a zombie until the daemon, which
+/// says at once that it ended, has cleaned up after it.
 pub(crate) fn runs(pid: u32) -> bool {
-    proc::stat(pid).is_some_and(|process| !process.is_ended())
+    stat(pid).is_some_and(|process| !process.is_ended())
 }
 
 /// SIGKILL.
@@ -115,7 +121,7 @@ pub(crate) fn kill(pid: u32) {
 /// Waits until a process has ended and was reaped.
 pub(crate) fn until_gone(pid: u32, within: Duration) {
     let until = Instant::now() + within;
-    while send(pid_of(pid), None).is_ok() {
+    while exists(pid) {
         assert!(Instant::now() < until, "process {pid} is still there");
         std::thread::yield_now();
     }

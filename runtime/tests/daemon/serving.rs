@@ -178,3 +178,38 @@ fn secrets_reach_the_engine_and_nobody_else() {
         assert!(secrets.iter().all(|secret| !text.contains(secret)), "{text}");
     }
 }
+
+#[test]
+fn the_log_is_json_lines_with_the_promised_fields() {
+    let keys = "model = \"org/demo\"\nengine_version = \"b5000\"\ndevices = [\"0\", \"1\"]";
+    let daemon = Daemon::start(|ports| stub::pool("a", ports.next_port(), &[], keys));
+    let pid = daemon.until_ready("a", PATIENCE).engine.unwrap().pid.unwrap();
+    crate::real::kill(pid);
+    daemon.until("a", PATIENCE, "replacement", |pool| pool.ready && pool.crashes_total == 1);
+    let drain = daemon.operate("a", "drain", "");
+    let folder = daemon.stop();
+    let log = fs::read_to_string(folder.path().join("daemon.log")).unwrap();
+    let records: Vec<Value> = log.lines().map(|line| serde_json::from_str(line).expect(line)).collect();
+    let last = |message: &str| {
+        records
+            .iter()
+            .rfind(|record| record["message"] == message)
+            .unwrap_or_else(|| panic!("no {message}: {log}"))
+    };
+    let ready = last("engine ready");
+    let promised = [
+        ("pool_id", json!("a")),
+        ("engine", json!("http")),
+        ("engine_version", json!("b5000")),
+        ("device_mask", json!("0,1")),
+        ("model_id", json!("org/demo")),
+        ("incarnation", json!("1.2")),
+        ("restart_count", json!(1)),
+        ("last_error", json!("signal SIGKILL")),
+    ];
+    for (field, value) in promised {
+        assert_eq!(ready[field], value, "{field} of {ready}");
+    }
+    assert!(last("restart scheduled")["backoff_ms"].as_u64() > Some(0), "{}", last("restart scheduled"));
+    assert_eq!(last("drain started")["correlation_id"], drain.correlation_id.as_str());
+}

@@ -50,11 +50,11 @@ fn children_in_sessions_of_their_own_go_with_their_engine() {
     let of_stopped = children(&daemon, "stopped", "1.1");
     let of_crashed = children(&daemon, "crashed", "1.1");
     assert_eq!((of_stopped.len(), of_crashed.len()), (2, 2));
-    assert!(of_stopped.iter().chain(&of_crashed).all(|pid| real::runs(*pid)));
+    assert!(of_stopped.iter().chain(&of_crashed).all(|pid| real::exists(*pid)));
 
     assert_eq!(daemon.operate("stopped", "stop", "").state, "completed");
     of_stopped.iter().for_each(|pid| real::until_gone(*pid, PATIENCE));
-    assert!(of_crashed.iter().all(|pid| real::runs(*pid)), "another engine's children are left alone");
+    assert!(of_crashed.iter().all(|pid| real::exists(*pid)), "another engine's children are left alone");
     real::kill(victim);
     of_crashed.iter().for_each(|pid| real::until_gone(*pid, PATIENCE));
     daemon.stop();
@@ -69,7 +69,7 @@ fn a_second_signal_kills_what_the_first_one_waits_for() {
         let pid = engine_pid(&daemon, "a");
         daemon.signal(signal);
         daemon.until("a", PATIENCE, "stop", |pool| pool.phase == PhaseName::Stopping);
-        assert!(real::runs(pid), "one {signal} kills nothing");
+        assert!(real::exists(pid), "one {signal} kills nothing");
         daemon.signal(signal);
         let folder = daemon.until_ended();
         assert!(!real::runs(pid));
@@ -86,7 +86,12 @@ fn a_second_signal_cuts_the_leases_that_the_first_one_waits_for() {
     daemon.until("a", PATIENCE, "drain", |pool| pool.draining);
     let problem = daemon.lease("a").expect_err("no new work");
     assert!(problem.status == 409 || problem.status == 503, "{problem:?}");
-    assert!(real::runs(pid));
+    let why = daemon.text("/v1/pools/a/why");
+    assert!(
+        why.contains("poolctl leases a") && !why.contains("poolctl stop"),
+        "nothing that would be refused: {why}"
+    );
+    assert!(real::exists(pid));
     let told = std::time::Instant::now();
     daemon.signal(Signal::SIGTERM);
     let folder = daemon.until_ended();

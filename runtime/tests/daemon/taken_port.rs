@@ -1,11 +1,12 @@
-//! A pool whose port belongs to a stranger: said once with file and key, only that pool waits, and it
-//! starts when the port is free.
+//! A pool whose port somebody has: said once with file and key, only that pool waits, and it starts
+//! when the port is free.
 
 use std::net::TcpListener;
 
 use pool_manager_core::PhaseName;
 
 use crate::process::Daemon;
+use crate::real;
 use crate::stub::{self, PATIENCE};
 
 #[test]
@@ -36,5 +37,29 @@ fn a_pool_waits_for_its_port_while_the_others_serve() {
     drop(stranger);
     let ready = daemon.until_ready("a", PATIENCE);
     assert_eq!((ready.crashes_total, ready.restart_count), (0, 0));
+    daemon.stop();
+}
+
+#[test]
+fn an_engine_that_outlived_its_daemon_is_named_and_waited_for() {
+    let daemon = Daemon::start(|ports| stub::pool("a", ports.next_port(), &[], ""));
+    let pool = daemon.until_ready("a", PATIENCE);
+    let left = pool.engine.unwrap().pid.unwrap();
+    let daemon = daemon.replace();
+    assert!(real::exists(left), "a killed daemon ends no engine");
+    let waiting = daemon.until("a", PATIENCE, "gate", |pool| !pool.gates.is_empty());
+    assert_eq!((waiting.gates[0].gate.as_str(), waiting.ready), ("release", false), "{waiting:?}");
+    let said = format!(
+        "pool.a.port: {} is in use by pid {left} (stub-engine), engine a/1.1 of an earlier daemon",
+        pool.port.unwrap()
+    );
+    let log = daemon.log();
+    assert_eq!(log.lines().filter(|line| line.contains(&said)).count(), 1, "{log}");
+    assert!(log.contains(&format!("end it with: kill {left}")), "{log}");
+    assert!(daemon.text("/v1/pools/a/why").contains("ss -ltnp"), "why says how to find it");
+
+    real::kill(left);
+    let ready = daemon.until_ready("a", PATIENCE).engine.unwrap();
+    assert_eq!(ready.incarnation, "2.1", "a new number, never used before");
     daemon.stop();
 }

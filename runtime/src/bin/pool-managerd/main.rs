@@ -13,10 +13,10 @@ use pool_manager::telemetry::LogFormat;
 
 const EXAMPLES: &str = "\
 Examples:
-  pool-managerd run --demo                        two pools of stub engines; needs no GPU, model or config
-  pool-managerd config-reference > host.toml      a config with every key explained
-  pool-managerd check --config host.toml          say what is wrong with it, start nothing
-  pool-managerd run --config host.toml            supervise its pools until SIGTERM or Ctrl-C
+  pool-managerd run --demo                    two stub engines, without GPU or config
+  pool-managerd config-reference > host.toml  a config with every key explained
+  pool-managerd check --config host.toml      say what is wrong with it, start nothing
+  pool-managerd run --config host.toml        supervise until SIGTERM or Ctrl-C
 
 The first SIGTERM or Ctrl-C drains and stops every engine, a second one cuts and kills.
 Exit status: 0 all engines stopped; 1 could not start, or an engine outlived KILL; 2 usage.";
