@@ -218,9 +218,14 @@ impl CrashClass {
 }
 
 impl fmt::Display for CrashClass {
+    /// As a person says it; programs go by [`CrashClass::label`].
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
-            Self::Cuda(Some(xid)) => write!(f, "cuda (Xid {xid})"),
+            Self::Asked => f.write_str("ended as asked"),
+            Self::Clean => f.write_str("ended cleanly by itself"),
+            Self::Config => f.write_str("cannot run with this command line or configuration"),
+            Self::Cuda(None) => f.write_str("CUDA error"),
+            Self::Cuda(Some(xid)) => write!(f, "CUDA error (Xid {xid})"),
             Self::Exit(code) => write!(f, "exit code {code}"),
             Self::HostProblem(HostProblem::DriverMismatch) => {
                 f.write_str("host problem: driver and library do not match")
@@ -248,9 +253,8 @@ impl fmt::Display for CrashClass {
             Self::StageFailed(StageError::Missing) => f.write_str("model file missing or unreadable"),
             Self::StageFailed(StageError::Stalled) => f.write_str("staging made no progress"),
             Self::StartTimeout => f.write_str("start timed out"),
-            Self::Asked | Self::Clean | Self::Config | Self::Cuda(None) | Self::Unhealthy | Self::Unknown => {
-                f.write_str(self.label())
-            }
+            Self::Unhealthy => f.write_str("failed its health probes"),
+            Self::Unknown => f.write_str("gone, and nobody could say how it ended"),
         }
     }
 }

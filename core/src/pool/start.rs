@@ -260,11 +260,16 @@ impl Pool {
     fn port_taken(&mut self, cx: &mut Cx<'_>, waiting: Waiting, port: u16, pid: Option<u32>) {
         let recheck = cx.now + self.policy.restart.host_recheck;
         self.deadlines.arm(Due::GateOpens, recheck);
+        let known =
+            matches!(waiting.gates.release, ReleaseGate::PortStranger { pid: seen, .. } if seen == pid);
         let release = ReleaseGate::PortStranger { port, pid, recheck };
         self.phase = Phase::Waiting(Waiting { gates: Gates { release, ..waiting.gates }, ..waiting });
-        self.tell(cx, EventKind::PortStranger { port, pid });
-        let class = CrashClass::HostProblem(HostProblem::PortStranger);
-        self.blame_host(cx, class, Some(Evidence::PortStranger(port)));
+        if !known {
+            // Said once for each stranger, not at every look.
+            self.tell(cx, EventKind::PortStranger { port, pid });
+            let class = CrashClass::HostProblem(HostProblem::PortStranger);
+            self.blame_host(cx, class, Some(Evidence::PortStranger(port)));
+        }
         // The caller of a preload hears why at once; the pool goes on looking.
         self.fail_start_operation(cx);
     }

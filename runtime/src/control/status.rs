@@ -252,7 +252,7 @@ impl From<&Verdict> for VerdictStatus {
     fn from(verdict: &Verdict) -> Self {
         Self {
             class: verdict.class.label().to_owned(),
-            text: words::class(verdict.class),
+            text: verdict.class.to_string(),
             evidence: verdict.evidence.iter().map(EvidenceStatus::from).collect(),
         }
     }

@@ -3,8 +3,8 @@
 use std::time::Duration;
 
 use pool_manager_core::{
-    CrashClass, DownBy, Due, Evidence, ExitStatus, LeaseId, LogClass, OperationKind, Outcome, ProbeAnswer,
-    SpawnError, StageError, StopCause, signal_name,
+    DownBy, Due, Evidence, ExitStatus, LeaseId, LogClass, OperationKind, Outcome, ProbeAnswer, SpawnError,
+    StageError, StopCause, signal_name,
 };
 
 /// A time span as people say it: `40ms`, `1.5s`, `12s`, `2m 5s`. Negative and not finite count as zero.
@@ -56,26 +56,6 @@ pub(super) fn evidence(evidence: &Evidence) -> String {
         Evidence::PortStranger(port) => format!("a process that is not ours listens on port {port}"),
         Evidence::Spawn(error) => format!("no process was made: {}", spawn_error(*error)),
         Evidence::Stage(error) => stage_error(*error).to_owned(),
-    }
-}
-
-/// A class of ends, as a person says it.
-pub(super) fn class(class: CrashClass) -> String {
-    match class {
-        CrashClass::Config => "it cannot run with this command line or configuration".to_owned(),
-        CrashClass::Cuda(None) => "a CUDA error".to_owned(),
-        CrashClass::Cuda(Some(xid)) => format!("a CUDA error (Xid {xid})"),
-        CrashClass::Unhealthy => "it failed its health probes".to_owned(),
-        CrashClass::Unknown => "nobody could say how it ended".to_owned(),
-        CrashClass::Asked
-        | CrashClass::Clean
-        | CrashClass::Exit(_)
-        | CrashClass::HostProblem(_)
-        | CrashClass::OutOfMemory(_)
-        | CrashClass::Signal(_)
-        | CrashClass::SpawnFailed(_)
-        | CrashClass::StageFailed(_)
-        | CrashClass::StartTimeout => class.to_string(),
     }
 }
 
@@ -162,7 +142,7 @@ pub(super) fn outcome(kind: OperationKind, outcome: &Outcome) -> String {
         Outcome::EngineExited { lost } => {
             format!("the engine ended by itself during the {kind}; {}", leases(lost.len(), "lost"))
         }
-        Outcome::Failed { verdict } => format!("{kind} failed: {}", class(verdict.class)),
+        Outcome::Failed { verdict } => format!("{kind} failed: {}", verdict.class),
         Outcome::ForceStopped { cut } => {
             format!("{kind} ended by force: the engine was stopped and {}", leases(cut.len(), "cut"))
         }

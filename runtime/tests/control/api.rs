@@ -151,7 +151,7 @@ fn why_says_what_happened_what_comes_and_what_helps() {
     stage.crash(2);
     let why = stage.until("/v1/pools/llama/why", |why| why["state"] == "waiting");
     let because = why["because"].to_string();
-    for part in ["backoff", "failed: a CUDA error", "SIGSEGV", "byte 4711", "failed 1 time in a row"] {
+    for part in ["backoff", "ago: CUDA error", "SIGSEGV", "byte 4711", "failed 1 time in a row"] {
         assert!(because.contains(part), "{part} is not in {because}");
     }
     assert!(why["next"].to_string().contains("`backoff` opens"), "{why}");

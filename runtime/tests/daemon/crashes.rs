@@ -29,7 +29,7 @@ fn an_end_is_called_by_what_the_evidence_says() {
                 "ready+120ms=signal:ABRT",
             ],
             "cuda",
-            "a CUDA error",
+            "CUDA error",
         ),
     ];
     let daemon = Daemon::start(|ports| {

@@ -223,6 +223,9 @@ fn a_port_stranger_fails_the_caller_and_is_looked_at_every_30_s() {
     let gate = stage.view().gates.map(|gates| gates.release);
     assert_eq!(gate, Some(ReleaseGate::PortStranger { port: 8080, pid: Some(7), recheck }));
     assert_eq!((stage.tick(), stage.now), (Due::GateOpens, recheck));
+    stranger(&mut stage);
+    assert_eq!(stage.crashes_heard(), [class], "said once, not at every look");
+    assert_eq!((stage.tick(), stage.now), (Due::GateOpens, recheck + SECOND * 30));
     stage.settle();
     assert_eq!((stage.phase(), stage.view().failures), (PhaseName::Ready, 0));
 }
