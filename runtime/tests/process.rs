@@ -410,20 +410,13 @@ async fn evidence_answers_in_time_with_what_it_has() {
 
 #[tokio::test]
 async fn a_port_is_held_by_an_engine_and_free_after_it() {
-    let Some(python) =
-        ["/usr/bin/python3", "/usr/local/bin/python3"].into_iter().find(|path| Path::new(path).exists())
-    else {
-        println!("no python3 here to listen with");
-        return;
-    };
     let mut bench = Bench::new();
     // The listener belongs to a grandchild with a session of its own.
-    let script = format!(
-        "setsid {python} -c 'import socket,time; s=socket.create_server((\"127.0.0.1\",0)); \
-         print(s.getsockname()[1],flush=True); time.sleep(1000)' & wait"
-    );
+    let listens = env!("CARGO_BIN_EXE_stub-engine");
+    let script = format!("setsid {listens} --port 0 2>/dev/null & wait");
     let (engine, pid) = bench.shell(&script).await;
-    let port: u16 = bench.first_line(engine).await.parse().expect("a port");
+    let said = bench.first_line(engine).await;
+    let port = said.rsplit(':').next().and_then(|port| port.parse().ok()).expect("`listening on HOST:PORT`");
     assert_eq!(listener_is_ours(port, pid), ListenerOwner::Ours);
     let (bystander, its_pid) = bench.shell("exec sleep 1000").await;
     assert!(matches!(listener_is_ours(port, its_pid), ListenerOwner::Stranger { pid: Some(_) }));

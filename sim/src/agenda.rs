@@ -2,6 +2,7 @@
 //! the seed decides, never the order of filing.
 
 use std::collections::BTreeMap;
+use std::time::Duration;
 
 use pool_manager_core::Time;
 
@@ -23,6 +24,12 @@ impl<T> Agenda<T> {
     pub(crate) fn file(&mut self, at: Time, thing: T) {
         self.filed += 1;
         self.entries.insert((at, self.filed), thing);
+    }
+
+    /// Moves everything that is to come later by as much: nothing happens while the host sleeps.
+    pub(crate) fn shift(&mut self, by: Duration) {
+        let entries = std::mem::take(&mut self.entries);
+        self.entries = entries.into_iter().map(|((at, filed), thing)| ((at + by, filed), thing)).collect();
     }
 
     /// When the next thing happens.

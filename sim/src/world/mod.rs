@@ -183,6 +183,24 @@ impl World {
         self.send(Input::Shutdown { correlation });
     }
 
+    /// The whole host is suspended for a while: the clock goes on, nothing else does.
+    pub fn suspend(&mut self, by: Duration) {
+        self.now = self.now + by;
+        self.turns_now = 0;
+        self.agenda.shift(by);
+        self.feed(Input::Gap { by });
+        self.fire_timers();
+    }
+
+    /// The supervisor alone is stopped for a while: what happened meanwhile reaches it late, after the
+    /// driver has noticed.
+    pub fn stall(&mut self, by: Duration) {
+        self.now = self.now + by;
+        self.turns_now = 0;
+        self.feed(Input::Stalled);
+        self.run_instant();
+    }
+
     /// The pool's engine dies in this instant. `false`: there is none.
     pub fn crash(&mut self, pool: PoolUid, ending: Ending) -> bool {
         let Some(engine) = self.live_engine(pool) else { return false };

@@ -27,6 +27,24 @@ fn a_busy_host_breaks_no_invariant() {
 }
 
 #[test]
+fn suspends_and_stalls_break_no_invariant() {
+    for seed in 0..SEEDS {
+        let (mut world, pools) = busy_host::start(seed);
+        for nap in 0..8 {
+            // Any moments will do, as long as they are the seed's.
+            let mixed = (seed * 8 + nap).wrapping_mul(0x9E37_79B9_7F4A_7C15) >> 40;
+            world.run_for(Duration::from_millis(mixed % 15_000));
+            if mixed.is_multiple_of(2) {
+                world.suspend(Duration::from_millis(mixed % 900_000));
+            } else {
+                world.stall(Duration::from_millis(2_000 + mixed % 20_000));
+            }
+        }
+        comes_to_rest(&mut world, &pools, seed);
+    }
+}
+
+#[test]
 fn a_shutdown_at_any_moment_ends() {
     for seed in 0..SEEDS {
         let (mut world, _) = busy_host::start(seed);
