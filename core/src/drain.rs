@@ -22,6 +22,11 @@ impl Drain {
         Self { started: now, deadline: now + patience }
     }
 
+    /// Another owner goes on with it, under its own deadline.
+    pub(crate) fn taken_over(self, now: Time, patience: Duration) -> Self {
+        Self { deadline: now + patience, ..self }
+    }
+
     /// A second drain joins: the earlier deadline wins.
     pub(crate) fn join(self, now: Time, patience: Duration) -> Self {
         Self { deadline: self.deadline.min(now + patience), ..self }

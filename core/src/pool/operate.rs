@@ -117,7 +117,11 @@ impl Pool {
                 self.wanted = Wanted::Up;
                 self.bring_round(cx, patience);
             }
-            OperationKind::Drain => self.wind_down(cx, DownBy::Drain, patience),
+            OperationKind::Drain => {
+                // It brings its own deadline: the drain of a restart would have given up, not cut.
+                self.set_drain_deadline(cx, patience);
+                self.wind_down(cx, DownBy::Drain, patience);
+            }
             OperationKind::Stop => {
                 self.wanted = Wanted::Down(DownBy::Stop);
                 self.bring_down(cx);

@@ -156,6 +156,14 @@ impl Pool {
         self.deadlines.arm(Due::DrainDeadline, drain.deadline());
     }
 
+    /// A drain that takes over a running one has a deadline of its own.
+    pub(super) fn set_drain_deadline(&mut self, cx: &Cx<'_>, patience: Duration) {
+        let Phase::Draining(serving, drain) = self.phase else { return };
+        let drain = drain.taken_over(cx.now, patience);
+        self.phase = Phase::Draining(serving, drain);
+        self.deadlines.arm(Due::DrainDeadline, drain.deadline());
+    }
+
     /// Ends the drain when nothing is in flight. Asked by whatever may have ended the last lease;
     /// nothing polls.
     fn check_emptied(&mut self, cx: &mut Cx<'_>) {

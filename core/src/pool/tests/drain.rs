@@ -1,7 +1,7 @@
 //! Drain: the flag and the refusals, how it ends, joining, undrain, and cycles of it.
 
 use super::*;
-use crate::DrainOutcome;
+use crate::{DrainOutcome, OperationKind};
 
 fn drains_ended(stage: &Stage) -> Vec<DrainOutcome> {
     let outcome = |event: &Event| {
@@ -150,6 +150,17 @@ fn a_second_drain_joins_and_the_earlier_deadline_wins() {
         assert_eq!(one, two);
         assert_eq!(stage.view().drain_deadline, Some(start + SECOND * wins));
     }
+}
+
+#[test]
+fn a_drain_that_takes_over_from_a_restart_brings_its_own_deadline() {
+    let mut stage = Stage::ready();
+    stage.lease();
+    let restart = stage.accepted(Verb::Restart);
+    let drain = stage.drain_within(SECOND * 300);
+    assert_eq!(stage.view().drain_deadline, Some(stage.now + SECOND * 300));
+    assert_eq!(stage.outcome(restart), Some(Outcome::Superseded { by: OperationKind::Drain }));
+    assert_eq!(stage.outcome(drain), None);
 }
 
 #[test]
