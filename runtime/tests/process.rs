@@ -467,7 +467,7 @@ fn one_daemon_for_each_state_directory() {
         "{refused}"
     );
     let text = refused.to_string();
-    let own = proc::command(std::process::id()).expect("a command line");
+    let own = proc::name(std::process::id()).expect("a name");
     assert!(text.contains(&format!("process {} ({own})", std::process::id())), "{text}");
     drop(first);
     assert_eq!(StateDir::open(dir.path()).expect("free again").epoch(), 2);

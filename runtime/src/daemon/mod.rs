@@ -98,6 +98,7 @@ pub struct Running {
     ended: JoinHandle<io::Result<Host>>,
     api: JoinHandle<()>,
     close_api: oneshot::Sender<()>,
+    signals: JoinHandle<()>,
     /// Held as long as engines may run: no second daemon may take them for its own.
     _state_dir: StateDir,
 }
@@ -127,6 +128,9 @@ pub async fn start(setup: Setup) -> Result<Running, StartError> {
     let timer = BootTimer::new().map_err(|error| StartError::System("make a timer", error))?;
     let config = HostConfig { epoch: state_dir.epoch(), shutdown_deadline };
     let (task, driver) = Driver::new(config, host_seed(&state_dir), timer, executors, completed);
+    // Before the first engine: from then on the end of this process must be an orderly one.
+    let obey = signals::obey(driver.clone()).map_err(|error| StartError::System("take signals", error))?;
+    let signals = tokio::spawn(obey);
     let ended = tokio::spawn(task.run());
 
     let api = Api {
@@ -141,7 +145,8 @@ pub async fn start(setup: Setup) -> Result<Running, StartError> {
         // A dropped sender means that the daemon is gone: then, too, the API ends.
         let _ = closed.await;
     }));
-    let running = Running { driver, launches, address, ended, api, close_api, _state_dir: state_dir };
+    let running =
+        Running { driver, launches, address, ended, api, close_api, signals, _state_dir: state_dir };
     match register(&running.driver, pools).await {
         Ok(()) => Ok(running),
         Err(refused) => {
@@ -154,15 +159,13 @@ pub async fn start(setup: Setup) -> Result<Running, StartError> {
 }
 
 impl Running {
-    /// Runs until every engine is stopped: on SIGTERM or SIGINT everything is drained, on a second one
-    /// what is left is killed. Returns the pools whose engines outlived KILL.
+    /// Runs until every engine is stopped: on SIGTERM or SIGINT (obeyed from the start on) everything is
+    /// drained, on a second one what is left is killed. Returns the pools whose engines outlived KILL.
     ///
     /// # Errors
-    /// The driver's timer, or the signal handlers.
+    /// The driver's timer.
     pub async fn until_signalled(self) -> io::Result<Vec<String>> {
-        let signals = tokio::spawn(signals::obey(self.driver.clone())?);
         let stuck = self.ended().await;
-        signals.abort();
         if let Ok([]) = stuck.as_deref() {
             signals::say("all engines stopped");
         }
@@ -170,12 +173,14 @@ impl Running {
     }
 
     async fn ended(self) -> io::Result<Vec<String>> {
-        let Self { ended, api, close_api, _state_dir, .. } = self;
-        let host = ended.await.map_err(io::Error::other)?;
+        let Self { ended, api, close_api, signals, _state_dir, .. } = self;
+        let host = ended.await.map_err(io::Error::other)??;
+        signals.abort();
         // Requests in flight still get their answers. An API that has ended by itself needs no word.
         let _ = close_api.send(());
-        api.await.map_err(io::Error::other)?;
-        let host = host?;
+        if let Err(error) = api.await {
+            tracing::error!(%error, "the control API failed");
+        }
         let held = host.view().pools().filter(|pool| pool.held == Some(HoldReason::Stuck));
         Ok(held.map(|pool| pool.name.to_string()).collect())
     }

@@ -215,6 +215,10 @@ impl<T: Timer, X: Executors> Driver<T, X> {
                 let Some(pool) = self.host.view().uid_of(&pool) else {
                     return answer(Some(reply), UNKNOWN_POOL);
                 };
+                if reply.is_closed() {
+                    // It went away before its turn came; a dead ask takes no place in the queue.
+                    return;
+                }
                 let LeaseAsk { holder, priority, ttl, correlation } = ask;
                 self.expect(command, Some(reply), Some(pool));
                 self.feed(Input::LeaseAsk { command, correlation, pool, holder, priority, ttl });

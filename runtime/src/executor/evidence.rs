@@ -60,12 +60,16 @@ impl EvidenceExecutor {
 
 async fn follow_to_the_end(process: &Process, deadline: Instant) -> Vec<LogEvidence> {
     let found = Found::default();
-    let mut follower = match Follower::open(&process.log, found.clone()) {
-        Ok(follower) => follower,
-        Err(error) => {
+    let (log, filled) = (process.log.clone(), found.clone());
+    let opened = tokio::task::spawn_blocking(move || Follower::open(&log, filled));
+    let mut follower = match timeout_at(deadline, opened).await {
+        Ok(Ok(Ok(follower))) => follower,
+        Ok(Ok(Err(error))) => {
             tracing::warn!(engine = %process.engine, log = %process.log.display(), %error, "log cannot be read");
             return Vec::new();
         }
+        // The runtime ends, or the disk does not answer in time.
+        Ok(Err(_)) | Err(_) => return Vec::new(),
     };
     let follow = async {
         loop {

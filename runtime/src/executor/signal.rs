@@ -6,6 +6,7 @@
 //!
 //! [`Effect::Signal`]: pool_manager_core::Effect::Signal
 
+use std::sync::Arc;
 use std::thread;
 use std::time::Duration;
 
@@ -13,22 +14,20 @@ use nix::errno::Errno;
 use nix::sys::signal::{Signal as Number, killpg};
 use nix::unistd::{Pid, getpgrp};
 use pool_manager_core::{EngineRef, Signal};
-use tokio::runtime::Handle;
 
 use crate::executor::engines::{Engines, Process};
 
-/// Carries out signals. Needs a tokio runtime when it is made.
+/// Carries out signals.
 #[derive(Clone, Debug)]
 pub struct SignalExecutor {
     engines: Engines,
-    runtime: Handle,
 }
 
 impl SignalExecutor {
-    /// For the engines of this table. Panics outside a tokio runtime.
+    /// For the engines of this table.
     #[must_use]
-    pub fn new(engines: Engines) -> Self {
-        Self { engines, runtime: Handle::current() }
+    pub const fn new(engines: Engines) -> Self {
+        Self { engines }
     }
 
     /// Signals an engine; nothing happens when nothing is left of it. Its exit is the answer.
@@ -39,10 +38,23 @@ impl SignalExecutor {
         };
         match signal {
             Signal::Graceful => ask_to_end(&process),
-            Signal::KillTree => {
-                self.runtime.spawn_blocking(move || kill_until_none_is_found(&process));
-            }
+            Signal::KillTree => kill_tree(&process),
         }
+    }
+}
+
+/// KILL to leader and group at once, for which neither a thread nor a descriptor is needed; then the search
+/// for what left the group, on a thread that may wait.
+fn kill_tree(process: &Arc<Process>) {
+    let killed = process.while_unreaped(|| signal_group(process.pid, Number::SIGKILL));
+    if let Some(Err(error)) = killed.filter(|killed| *killed != Err(Errno::ESRCH)) {
+        tracing::warn!(engine = %process.engine, %error, "engine's group could not be killed");
+    }
+    let searched = Arc::clone(process);
+    let search =
+        thread::Builder::new().name("kill".into()).spawn(move || kill_until_none_is_found(&searched));
+    if let Err(error) = search {
+        tracing::error!(engine = %process.engine, %error, "no thread to look for what left the engine's group");
     }
 }
 

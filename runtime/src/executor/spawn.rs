@@ -211,7 +211,8 @@ async fn ended(process: &Process) -> ExitStatus {
         }
         match process.pidfd.peek() {
             Ok(Some(status)) => return status,
-            Ok(None) => {}
+            // A traced process has ended for its tracer first.
+            Ok(None) => tokio::time::sleep(POLL).await,
             Err(error) => {
                 tracing::error!(engine = %process.engine, %error, "engine's exit status was taken by someone else");
                 return ExitStatus::Unknown;

@@ -14,6 +14,7 @@
 
 use std::arch::asm;
 use std::ffi::{CString, NulError, OsStr, c_char, c_int, c_long, c_ulong, c_void};
+use std::fmt;
 use std::fs::File;
 use std::io;
 use std::os::fd::{AsFd, AsRawFd, BorrowedFd, FromRawFd, OwnedFd};
@@ -27,12 +28,19 @@ use crate::linux::pidfd::PidFd;
 use crate::linux::proc;
 
 /// What to execute. Made before the clone, because the child must not allocate.
-#[derive(Clone, Debug)]
+#[derive(Clone)]
 pub struct Program {
     argv: Vec<CString>,
     env: Vec<CString>,
     working_dir: Option<CString>,
     core_dumps: bool,
+}
+
+impl fmt::Debug for Program {
+    /// Without the environment: its values may be secrets.
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Program").field("argv", &self.argv).finish_non_exhaustive()
+    }
 }
 
 impl Program {
@@ -146,8 +154,8 @@ pub enum Step {
     Exec,
 }
 
-impl std::fmt::Display for CloneError {
-    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+impl fmt::Display for CloneError {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let what = match self.step {
             Step::Prepare => "preparing a process",
             Step::Clone => "making a process",
@@ -381,11 +389,12 @@ compile_error!(
 unsafe extern "C" fn child(plan: *mut Plan) -> ! {
     // SAFETY: the parent is suspended until this process has left its memory, so nobody else uses the plan.
     let plan = unsafe { &mut *plan };
-    default_signals();
     give_back(plan);
     let failed = match prepare(plan) {
         Err(failed) => failed,
         Ok(()) => {
+            // Last, in a session of its own: a Ctrl-C at the daemon's terminal is not for it.
+            default_signals();
             // SAFETY: null-terminated arrays of C strings that the parent keeps alive.
             let errno =
                 unsafe { call(libc::SYS_execve, plan.path.addr(), plan.argv.addr(), plan.env.addr(), 0) };

@@ -98,15 +98,6 @@ fn value_in(environment: &[u8], name: &str) -> Option<String> {
     String::from_utf8(value.to_vec()).ok()
 }
 
-/// The command line for people, arguments separated by spaces, at most 200 characters. `None`: not to be seen.
-#[must_use]
-pub fn command(pid: u32) -> Option<String> {
-    let line = fs::read(entry(pid, "cmdline")).ok()?;
-    let words: Vec<_> = line.split(|byte| *byte == 0).map(String::from_utf8_lossy).collect();
-    let text: String = words.join(" ").trim().chars().take(200).collect();
-    (!text.is_empty()).then_some(text)
-}
-
 /// The name of the program a process runs, at most 15 bytes. `None`: it is gone.
 #[must_use]
 pub fn name(pid: u32) -> Option<String> {
@@ -216,6 +207,6 @@ mod tests {
         assert!(all().iter().any(|process| process.pid == own));
         assert!(descends_from(own, own) && descends_from(own, me.parent) && !descends_from(me.parent, own));
         assert_eq!(user(own), Some(nix::unistd::getuid().as_raw()));
-        assert!(command(own).is_some() && name(own).is_some_and(|name| !name.ends_with('\n')));
+        assert!(name(own).is_some_and(|name| !name.ends_with('\n')));
     }
 }

@@ -25,7 +25,9 @@ pub struct StateDir {
 /// How long a lock may take to come free: a dying daemon's last child holds it until it has executed its program.
 const LOCK_PATIENCE: Duration = Duration::from_secs(3);
 const LOCK_RETRY: Duration = Duration::from_millis(50);
-/// Files and directories are the daemon's alone: logs can hold prompts.
+/// Routers of other users read PID and handoff files.
+const OPEN_DIR: u32 = 0o755;
+/// Logs can hold prompts: they are the daemon's alone.
 const PRIVATE_DIR: u32 = 0o700;
 const PRIVATE_FILE: u32 = 0o600;
 
@@ -35,14 +37,20 @@ impl StateDir {
     /// # Errors
     /// One line that says what is wrong with which path and what to do.
     pub fn open(path: &Path) -> Result<Self, StateDirError> {
-        create(path)?;
+        create(path, OPEN_DIR)?;
         let path = fs::canonicalize(path).map_err(|error| StateDirError::Unusable {
             path: path.into(),
             action: "find",
             error,
         })?;
-        for part in [path.clone(), path.join("run"), path.join("handoff"), path.join("logs")] {
-            create(&part)?;
+        let parts = [
+            (path.clone(), OPEN_DIR),
+            (path.join("run"), OPEN_DIR),
+            (path.join("handoff"), OPEN_DIR),
+            (path.join("logs"), PRIVATE_DIR),
+        ];
+        for (part, mode) in parts {
+            create(&part, mode)?;
             prove_writable(&part)?;
         }
         let lock = lock(&path.join("lock"))?;
@@ -95,7 +103,7 @@ pub enum StateDirError {
         path: PathBuf,
         /// The daemon that wrote its pid into it.
         pid: Option<u32>,
-        /// That process's command line; `None`: it is gone or may not be seen.
+        /// The name of the program that process runs; `None`: it is gone or may not be seen.
         command: Option<String>,
     },
     /// Something in the way is no directory.
@@ -158,8 +166,8 @@ impl fmt::Display for StateDirError {
 
 impl std::error::Error for StateDirError {}
 
-fn create(path: &Path) -> Result<(), StateDirError> {
-    match DirBuilder::new().recursive(true).mode(PRIVATE_DIR).create(path) {
+fn create(path: &Path, mode: u32) -> Result<(), StateDirError> {
+    match DirBuilder::new().recursive(true).mode(mode).create(path) {
         Ok(()) => Ok(()),
         Err(error) => match obstacle(path) {
             Some(path) => Err(StateDirError::NotADirectory { path }),
@@ -215,7 +223,7 @@ fn sign(lock: &mut File) -> io::Result<()> {
 fn locked(path: &Path, lock: &mut File) -> StateDirError {
     let mut text = String::new();
     let pid = lock.read_to_string(&mut text).ok().and_then(|_| text.trim().parse().ok());
-    StateDirError::Locked { path: path.into(), pid, command: pid.and_then(proc::command) }
+    StateDirError::Locked { path: path.into(), pid, command: pid.and_then(proc::name) }
 }
 
 /// One more than the last start's number, on disk before it is used.

@@ -3,6 +3,7 @@
 
 use std::io::IsTerminal;
 
+use tracing_appender::non_blocking::WorkerGuard;
 use tracing_subscriber::EnvFilter;
 
 use crate::telemetry::text::TextLine;
@@ -22,9 +23,13 @@ pub enum LogFormat {
 
 /// Sends logs to stderr from now on. `filter` is a level or a list of `target=level`.
 ///
+/// A thread of its own writes them, and drops (and does not wait for) what its reader does not take: a full
+/// disk or a stopped reader must not hold up or end the supervisor. What is written last is written
+/// when the returned guard is dropped.
+///
 /// # Errors
 /// A filter that cannot be read, in one line.
-pub fn start(format: LogFormat, filter: &str) -> Result<(), String> {
+pub fn start(format: LogFormat, filter: &str) -> Result<WorkerGuard, String> {
     let filter = EnvFilter::builder().parse(filter).map_err(|error| {
         format!("log filter {filter:?}: {error}; write a level (error, warn, info, debug) or target=level")
     })?;
@@ -34,13 +39,16 @@ pub fn start(format: LogFormat, filter: &str) -> Result<(), String> {
         LogFormat::Json => true,
         LogFormat::Text => false,
     };
-    let builder = tracing_subscriber::fmt().with_env_filter(filter).with_writer(std::io::stderr);
+    let (writer, guard) = tracing_appender::non_blocking(std::io::stderr());
+    // Its complaint about a log that cannot be written would go to the same place, and panic.
+    let builder =
+        tracing_subscriber::fmt().with_env_filter(filter).with_writer(writer).log_internal_errors(false);
     let set = if json {
         builder.json().flatten_event(true).with_current_span(false).try_init()
     } else {
         builder.with_ansi(terminal).event_format(TextLine).try_init()
     };
-    set.map_err(|error| error.to_string())
+    set.map(|()| guard).map_err(|error| error.to_string())
 }
 
 /// Writes one record. `tracing` wants field names known at compile time, and at most 32 of them, so

@@ -8,6 +8,7 @@ use pool_manager::control::PoolStatus;
 use pool_manager_core::{HoldReason, PhaseName};
 
 use crate::process::Daemon;
+use crate::real;
 use crate::stub::{self, PATIENCE};
 
 fn class(pool: &PoolStatus) -> Option<&str> {
@@ -143,5 +144,15 @@ fn a_hanging_health_endpoint_is_excused_while_work_gets_done_and_not_longer() {
     let pool = daemon.until("a", PATIENCE, "crash", |pool| pool.crashes_total == 1);
     daemon.until("a", PATIENCE, "end", |pool| pool.phase == PhaseName::Stopped);
     assert_eq!(class(&pool), Some("unhealthy"));
+    daemon.stop();
+}
+
+#[test]
+fn a_log_that_cannot_be_written_ends_nothing() {
+    let full = fs::OpenOptions::new().write(true).open("/dev/full").unwrap();
+    let daemon = Daemon::start_logging_to(Some(full), |ports| stub::pool("a", ports.next_port(), &[], ""));
+    let pid = daemon.until_ready("a", PATIENCE).engine.and_then(|engine| engine.pid).unwrap();
+    real::kill(pid);
+    daemon.until("a", PATIENCE, "replacement", |pool| pool.ready && pool.crashes_total == 1);
     daemon.stop();
 }

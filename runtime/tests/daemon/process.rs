@@ -36,6 +36,11 @@ impl Ports {
 impl Daemon {
     /// Starts a daemon with these pools and waits until its API answers.
     pub(crate) fn start(pools: impl FnOnce(&mut Ports) -> String) -> Self {
+        Self::start_logging_to(None, pools)
+    }
+
+    /// As [`Self::start`], with its log somewhere else than in its folder.
+    pub(crate) fn start_logging_to(log: Option<File>, pools: impl FnOnce(&mut Ports) -> String) -> Self {
         let folder = tempfile::tempdir().unwrap();
         let mut ports = Ports(Vec::new());
         let listen = format!("127.0.0.1:{}", ports.next_port());
@@ -46,11 +51,11 @@ impl Daemon {
         fs::write(&path, config).unwrap();
         drop(ports);
 
-        Self::launch(folder, format!("http://{listen}"))
+        let log = log.unwrap_or_else(|| File::create(folder.path().join("daemon.log")).unwrap());
+        Self::launch(folder, format!("http://{listen}"), log)
     }
 
-    fn launch(folder: TempDir, url: String) -> Self {
-        let log = File::create(folder.path().join("daemon.log")).unwrap();
+    fn launch(folder: TempDir, url: String, log: File) -> Self {
         let process = Command::new(env!("CARGO_BIN_EXE_pool-managerd"))
             .args(["run", "--log-format", "json", "--log", "debug", "--config"])
             .arg(folder.path().join("host.toml"))
@@ -182,7 +187,9 @@ impl Daemon {
     pub(crate) fn replace(mut self) -> Self {
         self.process.kill().unwrap();
         self.process.wait().unwrap();
-        Self::launch(self.folder.take().unwrap(), std::mem::take(&mut self.url))
+        let folder = self.folder.take().unwrap();
+        let log = File::create(folder.path().join("daemon.log")).unwrap();
+        Self::launch(folder, std::mem::take(&mut self.url), log)
     }
 
     pub(crate) fn pid(&self) -> u32 {

@@ -13,20 +13,25 @@ use tempfile::TempDir;
 
 use crate::{Run, complain, say};
 
+/// Longest wait at the exit for threads that clean up after engines.
+const STRAGGLERS_WITHIN: Duration = Duration::from_secs(5);
 /// Longest wait for the demo's two pools.
 const DEMO_READY_WITHIN: Duration = Duration::from_secs(30);
 
 pub(crate) fn run(run: &Run) -> ExitCode {
     let level = run.log.as_deref().unwrap_or(if run.what.demo { "warn" } else { "info" });
-    let result = telemetry::start(run.log_format, level).and_then(|()| {
+    let result = telemetry::start(run.log_format, level).and_then(|_log| {
         let runtime = tokio::runtime::Builder::new_current_thread()
             .enable_all()
             .build()
             .map_err(|error| format!("cannot start the runtime: {error}"))?;
-        match &run.what.config {
+        let ended = match &run.what.config {
             Some(path) => runtime.block_on(from_config(path)),
             None => runtime.block_on(from_demo()),
-        }
+        };
+        // A thread may wait for a process or a disk that never answers; the exit does not.
+        runtime.shutdown_timeout(STRAGGLERS_WITHIN);
+        ended
     });
     match result {
         Ok(stuck) if stuck.is_empty() => ExitCode::SUCCESS,
