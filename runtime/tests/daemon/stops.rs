@@ -1,9 +1,11 @@
 //! How engines are ended: by force, with their children, and when the daemon goes.
 
 use std::fs;
-use std::time::Duration;
+use std::process::{Command, Stdio};
+use std::time::{Duration, Instant};
 
-use nix::sys::signal::Signal;
+use nix::sys::signal::{Signal, kill};
+use nix::unistd::Pid;
 use pool_manager_core::PhaseName;
 
 use crate::process::Daemon;
@@ -92,11 +94,39 @@ fn a_second_signal_cuts_the_leases_that_the_first_one_waits_for() {
         "nothing that would be refused: {why}"
     );
     assert!(real::exists(pid));
-    let told = std::time::Instant::now();
+    let told = Instant::now();
     daemon.signal(Signal::SIGTERM);
     let folder = daemon.until_ended();
     assert!(told.elapsed() < Duration::from_secs(30), "half of what the first one would have waited");
     let log = fs::read_to_string(folder.path().join("daemon.log")).unwrap();
     let named = log.lines().any(|line| line.contains("lease ended") && line.contains(&lease.id));
     assert!(named, "the lease that was cut is named: {log}");
+}
+
+#[test]
+fn a_signal_before_the_first_readiness_leaves_nothing() {
+    let folder = tempfile::tempdir().unwrap();
+    let mut demo = Command::new(env!("CARGO_BIN_EXE_pool-managerd"))
+        .args(["run", "--demo"])
+        .env("TMPDIR", folder.path())
+        .stdin(Stdio::null())
+        .stdout(Stdio::null())
+        .stderr(Stdio::null())
+        .spawn()
+        .unwrap();
+    // Its engines exist, and need a second or two more to load.
+    let until = Instant::now() + PATIENCE;
+    let pid: u32 = loop {
+        let state = fs::read_dir(folder.path()).unwrap().flatten().next();
+        let file = state.and_then(|state| fs::read_to_string(state.path().join("run/code.pid")).ok());
+        if let Some(pid) = file.and_then(|pid| pid.trim().parse().ok()) {
+            break pid;
+        }
+        assert!(Instant::now() < until, "no engine");
+        std::thread::yield_now();
+    };
+    kill(Pid::from_raw(demo.id().cast_signed()), Signal::SIGINT).unwrap();
+    assert!(demo.wait().unwrap().success());
+    assert!(!real::runs(pid), "an engine outlived the demo");
+    assert_eq!(fs::read_dir(folder.path()).unwrap().count(), 0, "the demo's directory is gone");
 }
