@@ -26,6 +26,8 @@ pub enum Answer {
         /// When it expires; `None`: when the incarnation ends.
         expires: Option<Time>,
     },
+    /// It was done; there is nothing to wait for.
+    Done,
     /// The lease ended with this command.
     LeaseEnded,
     /// The lease had ended before; harmless.
@@ -57,6 +59,11 @@ pub enum Refusal {
         /// The one that runs.
         with: OperationKind,
     },
+    /// A circuit is open: no start until it is half-open, reset, or a restart is allowed.
+    CircuitOpen {
+        /// Until the first trial.
+        retry_after: Duration,
+    },
     /// The pool takes no new work: it is draining.
     Draining {
         /// Until the drain's deadline.
@@ -72,6 +79,8 @@ pub enum Refusal {
         /// The pool that has it.
         by: PoolUid,
     },
+    /// There is no spec to go back to.
+    NoPrevious,
     /// There is no drain to take back.
     NotDraining,
     /// The pool is not ready.
@@ -81,6 +90,8 @@ pub enum Refusal {
         /// From the gate or load time that is known, else the start time-out.
         retry_after: Duration,
     },
+    /// The pool is wanted down: there is no restart to allow.
+    NotWanted,
     /// Another pool uses the port.
     PortTaken {
         /// The port.

@@ -15,6 +15,12 @@ use crate::spec::SpecHash;
 /// One thing to be done.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub enum Effect {
+    /// Staging is not wanted any more: stop it, keep what a later one can go on with. Not answered; nor is the
+    /// staging itself waited for.
+    CancelStage {
+        /// The staging.
+        id: EffectId,
+    },
     /// Are the ports and devices of this spec free?
     CheckRelease {
         /// Completed by `Released`.
@@ -34,6 +40,15 @@ pub enum Effect {
     },
     /// End the supervisor: nothing of it is left to do.
     Exit,
+    /// What would staging this spec need? Nothing is changed.
+    Preflight {
+        /// Completed by `Preflighted`.
+        id: EffectId,
+        /// The pool it is for.
+        pool: PoolUid,
+        /// Whose model and devices.
+        spec: SpecHash,
+    },
     /// Ask the engine's health endpoint.
     Probe {
         /// Completed by `Probed`.

@@ -6,14 +6,17 @@ use core::time::Duration;
 
 use serde::{Deserialize, Serialize};
 
+use crate::breaker::{CircuitKind, CircuitState};
 use crate::effect::{FileKind, Signal};
 use crate::id::{Correlation, Incarnation, LeaseId, OperationId, PoolUid};
 use crate::input::{FileError, ProbeAnswer};
 use crate::lease::LeaseEnding;
 use crate::operation::{OperationKind, Outcome};
 use crate::phase::PhaseName;
+use crate::spec::CatalogEntry;
 use crate::time::Time;
 use crate::verdict::{CrashClass, ExitStatus, StopCause, Verdict};
+use crate::window::Storm;
 
 /// One event.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
@@ -33,6 +36,31 @@ pub struct Event {
 /// What happened.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub enum EventKind {
+    /// The new model of a reload did not become ready. It counts for the reload alone.
+    CandidateFailed {
+        /// Why, with evidence.
+        verdict: Box<Verdict>,
+    },
+    /// A circuit changed its state.
+    CircuitChanged {
+        /// Which.
+        circuit: CircuitKind,
+        /// From.
+        from: CircuitState,
+        /// To.
+        to: CircuitState,
+        /// Its failures in a row.
+        failures: u32,
+        /// How long it stays open, if it opened.
+        open_for: Option<Duration>,
+    },
+    /// A reload is done: another spec is the pool's own now.
+    Committed {
+        /// What ran before.
+        from: Box<CatalogEntry>,
+        /// What runs.
+        to: Box<CatalogEntry>,
+    },
     /// An engine ended and nobody had asked for it.
     Crashed {
         /// Why, with evidence.
@@ -62,6 +90,13 @@ pub enum EventKind {
         /// When patience ends.
         deadline: Time,
     },
+    /// A suspect engine answered and nothing else happened: it serves again.
+    EngineCleared,
+    /// A CUDA error of a live engine was confirmed: it is taken out of service and ended.
+    EngineDoomed {
+        /// The driver's number, where it reported one.
+        xid: Option<u32>,
+    },
     /// A process ended.
     EngineEnded {
         /// How.
@@ -81,6 +116,11 @@ pub enum EventKind {
     },
     /// A process outlived KILL.
     EngineStuck,
+    /// A live engine logged a CUDA error: it is out of service until that is confirmed or not.
+    EngineSuspect {
+        /// Byte offset of the line in the incarnation's log file.
+        offset: u64,
+    },
     /// A PID or handoff file could not be written or removed.
     FileFailed {
         /// Which.
@@ -138,12 +178,50 @@ pub enum EventKind {
     },
     /// A pool is known.
     Registered,
+    /// An operator closed both circuits and set the failures to 0.
+    BreakerReset,
+    /// An operator let the next automatic start pass backoff, window and circuits.
+    RestartAllowed,
+    /// The window is full: the next automatic restart waits.
+    RestartHeldBack {
+        /// Automatic restarts within the window.
+        restarts: u32,
+        /// The window.
+        window: Duration,
+        /// When there is room for the next.
+        until: Time,
+    },
+    /// An engine ended while a circuit was open: no restart.
+    RestartPrevented {
+        /// What it ended of.
+        class: CrashClass,
+        /// The circuit that is open longest.
+        circuit: CircuitKind,
+        /// Until when it is.
+        until: Time,
+    },
+    /// More automatic restarts within the window than are good.
+    RestartsFrequent {
+        /// How many, this one included.
+        restarts: u32,
+        /// The window.
+        window: Duration,
+    },
+    /// The supervisor was started again.
+    Resumed {
+        /// Engines that run on.
+        adopted: u32,
+        /// Engines that ended meanwhile.
+        ended: u32,
+    },
     /// A start was scheduled after an end nobody asked for.
     RestartScheduled {
         /// When.
         at: Time,
         /// How long from the end.
         delay: Duration,
+        /// Without jitter.
+        base: Duration,
         /// Failures in a row.
         failures: u32,
         /// What the start follows.
@@ -153,6 +231,22 @@ pub enum EventKind {
     ShutdownStarted {
         /// By a second request: kill what is left.
         forced: bool,
+    },
+    /// A model is present and verified.
+    ModelStaged {
+        /// From the request.
+        took: Duration,
+    },
+    /// Too many restarts, or too many out-of-memory ends, in a short time.
+    StormBegan {
+        /// Of what.
+        storm: Storm,
+        /// How many.
+        count: u32,
+        /// Within what.
+        within: Duration,
+        /// Storms of this kind since the pool was registered, this one included.
+        storms_total: u64,
     },
     /// An engine was signalled.
     Signalled {

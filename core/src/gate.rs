@@ -5,22 +5,35 @@ use core::time::Duration;
 use serde::{Deserialize, Serialize};
 
 use crate::time::Time;
+use crate::verdict::HostProblem;
 
-/// What a waiting pool waits for.
+/// What a waiting pool waits for. `None`: that gate is open.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Gates {
-    /// Backoff after a failure, or the next look at a host problem; `None`: open.
+    /// Backoff after a failure, or the next look at a host problem.
     pub backoff_until: Option<Time>,
+    /// The sliding window over automatic restarts has room again.
+    pub window_until: Option<Time>,
+    /// The circuit that stays open longest is half-open.
+    pub circuit_until: Option<Time>,
+    /// The host's start limiter looks again, at the latest; sooner when another load ends.
+    pub limiter_until: Option<Time>,
     /// Ports and devices of the last engine; asked last, so that the answer is fresh at the spawn.
     pub release: ReleaseGate,
 }
 
 impl Gates {
+    /// When the gates that are known by their time are open; `None`: they are.
+    pub(crate) fn timed(&self, now: Time) -> Option<Time> {
+        let times = [self.backoff_until, self.window_until, self.circuit_until];
+        times.into_iter().flatten().max().filter(|until| *until > now)
+    }
+
     /// The machine was suspended: what holds ports and devices had no time to let go of them.
     pub(crate) fn shift(self, by: Duration) -> Self {
         match self.release {
             ReleaseGate::Held { since } => Self { release: ReleaseGate::Held { since: since + by }, ..self },
-            ReleaseGate::Unasked | ReleaseGate::PortStranger { .. } => self,
+            ReleaseGate::Unasked | ReleaseGate::PortStranger { .. } | ReleaseGate::HostProblem { .. } => self,
         }
     }
 }
@@ -36,6 +49,13 @@ pub enum ReleaseGate {
     Held {
         /// Since when.
         since: Time,
+    },
+    /// A device is not there, or the driver cannot be used.
+    HostProblem {
+        /// What is wrong.
+        problem: HostProblem,
+        /// When it is looked at again.
+        recheck: Time,
     },
     /// A process that is not ours has the port.
     PortStranger {

@@ -6,7 +6,8 @@
 //! always give the same effects: there is no clock, thread, file, socket, hash order, float or
 //! generator of random numbers in this crate.
 //!
-//! One sub-machine a file: `drain`, `ladder` (TERM to KILL), `liveness`, `lease`, `backoff`, `verdict`,
+//! One sub-machine a file: `drain`, `ladder` (TERM to KILL), `liveness`, `lease`, `reload`, `backoff`,
+//! `breaker`, `window`, `limiter`, `verdict`,
 //! `files`, `gate`, `errand` (effects not answered yet), `deadline`. They do not see each other; `pool` composes them
 //! and alone moves a pool from `phase` to phase; `host` composes the pools.
 #![no_std]
@@ -27,6 +28,7 @@ extern crate alloc;
 
 mod answer;
 mod backoff;
+mod breaker;
 mod deadline;
 mod drain;
 mod effect;
@@ -48,8 +50,10 @@ mod spec;
 mod time;
 mod verdict;
 mod view;
+mod window;
 
 pub use answer::{Answer, Refusal};
+pub use breaker::{CircuitKind, CircuitState, CircuitView};
 pub use deadline::Due;
 pub use effect::{Effect, FileKind, ProbeKind, Signal};
 pub use event::{DrainOutcome, Event, EventKind};
@@ -60,14 +64,16 @@ pub use id::{
     LeaseId, OperationId, PoolName, PoolUid,
 };
 pub use input::{
-    Completion, FileError, Input, Priority, ProbeAnswer, ReleaseAnswer, SpawnError, Spawned, StageError, Verb,
+    Adopted, Completion, FileError, Input, ModelStamp, Preflight, Priority, ProbeAnswer, ReleaseAnswer, Reload,
+    ReloadTarget, Resume, SpawnError, Spawned, StageError, Verb,
 };
 pub use lease::{LeaseEnding, LeaseTotals};
 pub use operation::{Meeting, Operation, OperationKind, Outcome};
 pub use phase::{DownBy, HoldReason, PhaseName, Wanted};
 pub use spec::{
-    CatalogEntry, DrainPolicy, EngineSpec, HostConfig, LeasePolicy, LivenessPolicy, Policy, PoolSpec,
-    RestartMode, RestartPolicy, SpecHash, StartPolicy, StopPolicy,
+    CatalogEntry, DrainPolicy, EngineSpec, HostConfig, LeasePolicy, LimiterPolicy, LivenessPolicy,
+    OnDrainTimeout, PerformanceHints, Policy, PoolSpec, ReloadPolicy, RestartMode, RestartPolicy, SpecHash,
+    StartPolicy, StopPolicy,
 };
 pub use time::Time;
 pub use verdict::{
@@ -75,3 +81,4 @@ pub use verdict::{
     StopCause, Verdict, signal_name,
 };
 pub use view::{EngineView, Health, LeaseView, PoolView};
+pub use window::Storm;

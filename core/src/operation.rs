@@ -105,15 +105,24 @@ pub enum Outcome {
         /// Leases that went with it.
         lost: Vec<LeaseId>,
     },
-    /// The start did not lead to Ready; supervision goes on under policy.
+    /// The start did not lead to Ready, or the reload was given up; supervision goes on under policy.
     Failed {
         /// Why.
         verdict: Box<Verdict>,
+        /// What else failed: the engine that was to be replaced, or the start of the old one after it.
+        also: Option<Box<Verdict>>,
     },
     /// The drain's deadline passed: the rest was cut and the engine stopped.
     ForceStopped {
         /// Leases we ended.
         cut: Vec<LeaseId>,
+    },
+    /// The supervisor was replaced by another version meanwhile; what became of it is for supervision.
+    Interrupted,
+    /// The new model did not become ready; the old one serves again.
+    RolledBack {
+        /// Why the new one did not.
+        verdict: Box<Verdict>,
     },
     /// A higher operation took over.
     Superseded {
@@ -137,6 +146,8 @@ impl Outcome {
             Self::EngineExited { .. } => "engine_exited",
             Self::Failed { .. } => "failed",
             Self::ForceStopped { .. } => "force_stopped",
+            Self::Interrupted => "interrupted",
+            Self::RolledBack { .. } => "rolled_back",
             Self::Superseded { .. } => "superseded",
             Self::Stuck => "stuck",
             Self::TimedOut => "timed_out",

@@ -41,11 +41,24 @@ pub struct EngineSpec {
     pub device_mask: Vec<String>,
     /// The TCP port it listens on; `None` for an engine without one.
     pub port: Option<u16>,
+    /// What the operator measured of it, for routers.
+    pub hints: PerformanceHints,
 }
 
-/// Engine, version, model and digest belong together: a reload commits or keeps all four.
+/// What an engine achieves, as far as the operator knows: data for routers, decides nothing here.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct PerformanceHints {
+    /// Tokens generated per second, over all slots.
+    pub tokens_per_second: Option<u32>,
+    /// From a request to its first token.
+    pub first_token: Option<Duration>,
+}
+
+/// Engine, version, model and digest belong together: a reload commits or keeps all of them.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct CatalogEntry {
+    /// The entry's name in the operator's catalog, where there is one.
+    pub id: Option<String>,
     /// The kind of engine, such as `llama-server`.
     pub engine: String,
     /// Its version, where the operator states it.
@@ -70,6 +83,8 @@ pub struct Policy {
     pub drain: DrainPolicy,
     /// Ending the process.
     pub stop: StopPolicy,
+    /// Putting another model in its place.
+    pub reload: ReloadPolicy,
     /// Starting it again after an end nobody asked for.
     pub restart: RestartPolicy,
 }
@@ -85,6 +100,8 @@ pub struct StartPolicy {
     pub probe_timeout: Duration,
     /// Staging fails when it makes no progress for this long.
     pub stage_stall: Duration,
+    /// Whether its loads count for the host's start limiter: not for engines that load nothing.
+    pub limited: bool,
 }
 
 impl Default for StartPolicy {
@@ -94,6 +111,7 @@ impl Default for StartPolicy {
             probe_interval: Duration::from_millis(500),
             probe_timeout: Duration::from_secs(2),
             stage_stall: Duration::from_secs(300),
+            limited: true,
         }
     }
 }
@@ -109,6 +127,13 @@ pub struct LivenessPolicy {
     pub failures: u32,
     /// How long time-outs may go uncounted because work still progresses.
     pub progress_grace: Duration,
+    /// How long a CUDA-error line makes a live engine suspect: an exit, a failed probe or an Xid within it
+    /// dooms the engine, else it is cleared.
+    pub suspect_for: Duration,
+    /// Whether the engine never logs what its users wrote, so that a CUDA-error line dooms it at once.
+    pub log_is_trusted: bool,
+    /// Longest drain of a doomed engine; what is left then is lost.
+    pub doom_drain: Duration,
 }
 
 impl Default for LivenessPolicy {
@@ -118,6 +143,9 @@ impl Default for LivenessPolicy {
             timeout: Duration::from_secs(2),
             failures: 3,
             progress_grace: Duration::from_secs(120),
+            suspect_for: Duration::from_secs(10),
+            log_is_trusted: false,
+            doom_drain: Duration::from_secs(10),
         }
     }
 }
@@ -171,6 +199,24 @@ impl Default for StopPolicy {
     }
 }
 
+/// Reloads.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct ReloadPolicy {
+    /// What becomes of a reload whose drain does not end in time, unless its command says.
+    pub on_drain_timeout: OnDrainTimeout,
+}
+
+/// What becomes of a reload whose drain does not end in time.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum OnDrainTimeout {
+    /// It is given up; the engine goes on.
+    #[default]
+    Abort,
+    /// The leases that are left are cut.
+    Force,
+}
+
 /// Restarting after an end nobody asked for.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct RestartPolicy {
@@ -192,6 +238,28 @@ pub struct RestartPolicy {
     pub config_recheck: Duration,
     /// How often a host problem is looked at again.
     pub host_recheck: Duration,
+    /// Failures in a row that open a circuit; zero: they never do.
+    pub circuit_failures: u32,
+    /// How long a circuit stays open the first time; each trial that fails doubles it.
+    pub circuit_open: Duration,
+    /// The longest time a circuit stays open.
+    pub circuit_open_cap: Duration,
+    /// A trial that runs this long from Ready on closes the circuits.
+    pub trial_stable: Duration,
+    /// The sliding window over automatic restarts.
+    pub window: Duration,
+    /// Most automatic restarts within the window, the next waits; zero: any number.
+    pub window_restarts: u32,
+    /// More automatic restarts than this within the window are worth a warning; zero: no number is.
+    pub window_warning: u32,
+    /// As many automatic restarts within `storm_within` are a storm; zero: no number is.
+    pub storm_restarts: u32,
+    /// The span a storm is looked for in; at most `window`.
+    pub storm_within: Duration,
+    /// As many out-of-memory ends within `oom_storm_within` are a storm; zero: no number is.
+    pub oom_storm_ends: u32,
+    /// The span an out-of-memory storm is looked for in.
+    pub oom_storm_within: Duration,
 }
 
 impl Default for RestartPolicy {
@@ -206,6 +274,17 @@ impl Default for RestartPolicy {
             restart_count_reset_after: Duration::from_secs(600),
             config_recheck: Duration::from_secs(60),
             host_recheck: Duration::from_secs(30),
+            circuit_failures: 5,
+            circuit_open: Duration::from_secs(300),
+            circuit_open_cap: Duration::from_secs(3600),
+            trial_stable: Duration::from_secs(60),
+            window: Duration::from_secs(60),
+            window_restarts: 10,
+            window_warning: 5,
+            storm_restarts: 10,
+            storm_within: Duration::from_secs(30),
+            oom_storm_ends: 5,
+            oom_storm_within: Duration::from_secs(60),
         }
     }
 }
@@ -229,10 +308,39 @@ pub struct HostConfig {
     pub epoch: u32,
     /// Longest drain of a shutdown.
     pub shutdown_deadline: Duration,
+    /// How many engines may load at once.
+    pub limiter: LimiterPolicy,
+}
+
+/// The start limiter of a host: every load competes for the same disks, buses and processors.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct LimiterPolicy {
+    /// Most loads at once; zero: any number.
+    pub loads_at_once: u32,
+    /// Most automatic restarts of all pools within `restarts_within`, but see `restarts_per_pool`; zero: any number.
+    pub restarts_least: u32,
+    /// The same, per registered pool: the larger of the two counts.
+    pub restarts_per_pool: u32,
+    /// The span automatic restarts are counted in.
+    pub restarts_within: Duration,
+    /// Engines known to load faster than this are not limited.
+    pub exempt_below: Duration,
+}
+
+impl Default for LimiterPolicy {
+    fn default() -> Self {
+        Self {
+            loads_at_once: 2,
+            restarts_least: 6,
+            restarts_per_pool: 2,
+            restarts_within: Duration::from_secs(300),
+            exempt_below: Duration::from_secs(5),
+        }
+    }
 }
 
 impl Default for HostConfig {
     fn default() -> Self {
-        Self { epoch: 1, shutdown_deadline: Duration::from_secs(60) }
+        Self { epoch: 1, shutdown_deadline: Duration::from_secs(60), limiter: LimiterPolicy::default() }
     }
 }

@@ -9,7 +9,7 @@ use core::fmt;
 use serde::{Deserialize, Serialize};
 
 use crate::id::Incarnation;
-use crate::input::{SpawnError, StageError};
+use crate::input::{ProbeAnswer, SpawnError, StageError};
 use crate::time::Time;
 
 /// How a process ended, as its parent was told.
@@ -81,10 +81,19 @@ pub enum Evidence {
     OwnSignal(StopCause),
     /// A process that is not ours listens on the port.
     PortStranger(u16),
+    /// A probe of the ready engine failed.
+    ProbeFailed {
+        /// When the answer came, or its time was over.
+        at: Time,
+        /// What was found.
+        answer: ProbeAnswer,
+    },
     /// No process was made.
     Spawn(SpawnError),
     /// The model was not staged.
     Stage(StageError),
+    /// The driver of a GPU of the mask reported this number.
+    Xid(u32),
 }
 
 /// Why we ended an engine ourselves.
@@ -93,6 +102,8 @@ pub enum Evidence {
 pub enum StopCause {
     /// An operation asked for it.
     Asked,
+    /// A CUDA error was confirmed on the live engine.
+    Doomed,
     /// The port answers for a process that is not this engine.
     PortStranger,
     /// It did not become ready in time.
@@ -217,6 +228,36 @@ impl CrashClass {
     }
 }
 
+/// What an operator can do about an end, where that is known.
+impl CrashClass {
+    /// One sentence; `None`: it depends.
+    #[must_use]
+    pub const fn remedy(self) -> Option<&'static str> {
+        match self {
+            Self::OutOfMemory(Memory::Gpu) => Some(
+                "use a smaller context, fewer parallel slots, a smaller quantization or fewer layers on the GPU, \
+                 and look for other processes on the same GPU",
+            ),
+            Self::OutOfMemory(Memory::Host) => Some(
+                "raise the memory limit of the engine, or use a smaller model, context or cache, \
+                 and look for other processes that use the host's memory",
+            ),
+            Self::Asked
+            | Self::Clean
+            | Self::Config
+            | Self::Cuda(_)
+            | Self::Exit(_)
+            | Self::HostProblem(_)
+            | Self::Signal(_)
+            | Self::SpawnFailed(_)
+            | Self::StageFailed(_)
+            | Self::StartTimeout
+            | Self::Unhealthy
+            | Self::Unknown => None,
+        }
+    }
+}
+
 impl fmt::Display for CrashClass {
     /// As a person says it; programs go by [`CrashClass::label`].
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
@@ -250,7 +291,17 @@ impl fmt::Display for CrashClass {
                 f.write_str("spawn failed: no memory, process slot or descriptor")
             }
             Self::SpawnFailed(SpawnError::TimedOut) => f.write_str("spawn failed: no answer in time"),
+            Self::StageFailed(StageError::BadDigest) => f.write_str("model file does not match its digest"),
+            Self::StageFailed(StageError::BadSize) => f.write_str("model file has not the size that was stated"),
+            Self::StageFailed(StageError::Fetch(0)) => f.write_str("model could not be fetched: no answer"),
+            Self::StageFailed(StageError::Fetch(status)) => {
+                write!(f, "model could not be fetched: HTTP status {status}")
+            }
+            Self::StageFailed(StageError::Io(errno)) => {
+                write!(f, "model file could not be read or written: error {errno}")
+            }
             Self::StageFailed(StageError::Missing) => f.write_str("model file missing or unreadable"),
+            Self::StageFailed(StageError::NoSpace) => f.write_str("no room on disk for the model"),
             Self::StageFailed(StageError::Stalled) => f.write_str("staging made no progress"),
             Self::StartTimeout => f.write_str("start timed out"),
             Self::Unhealthy => f.write_str("failed its health probes"),
@@ -320,6 +371,7 @@ fn class_of(end: End<'_>) -> CrashClass {
     }
     match (end.stopped_for, end.status) {
         (Some(StopCause::Asked), _) => CrashClass::Asked,
+        (Some(StopCause::Doomed), _) => CrashClass::Cuda(None),
         (Some(StopCause::PortStranger), _) => CrashClass::HostProblem(HostProblem::PortStranger),
         (Some(StopCause::StartTimeout), _) => CrashClass::StartTimeout,
         (Some(StopCause::Unhealthy), _) => CrashClass::Unhealthy,

@@ -4,6 +4,7 @@
 
 use core::time::Duration;
 
+use crate::breaker::CircuitView;
 use crate::deadline::Due;
 use crate::gate::Gates;
 use crate::id::{Holder, Incarnation, LeaseId, OperationId, PoolName, PoolUid};
@@ -47,8 +48,10 @@ pub struct PoolView<'a> {
     pub drain_deadline: Option<Time>,
     /// The engine, while one exists.
     pub engine: Option<EngineView>,
-    /// What runs, or would.
+    /// What runs, or would: the committed spec, also while another is tried.
     pub spec: &'a EngineSpec,
+    /// What ran before the last reload, and would run after `reload --back`.
+    pub previous: Option<&'a EngineSpec>,
     /// How it is supervised.
     pub policy: &'a Policy,
     /// Leases active now.
@@ -71,6 +74,22 @@ pub struct PoolView<'a> {
     pub restart_count: u32,
     /// Failures in a row.
     pub failures: u32,
+    /// Both circuits: general, then cuda.
+    pub circuits: [CircuitView; 2],
+    /// Automatic restarts within the window.
+    pub restarts_in_window: u32,
+    /// Restart storms since the pool was registered.
+    pub restart_storms: u64,
+    /// Out-of-memory storms since the pool was registered.
+    pub oom_storms: u64,
+    /// Whether it cannot come up by itself soon: it is held, or a circuit is open and no engine runs.
+    pub failed: bool,
+    /// Whether the ready engine logged a CUDA error that is not confirmed yet.
+    pub suspect: bool,
+    /// Whether a confirmed CUDA error takes the engine out of service.
+    pub doomed: bool,
+    /// Whether the next automatic start passes backoff, window and circuits.
+    pub restart_allowed: bool,
     /// The last healthy answer.
     pub heartbeat: Option<Time>,
     /// Spawn to Ready, the last time.

@@ -167,7 +167,7 @@ impl Pool {
         let waits = self.operation().is_some_and(|operation| operation.kind.waits_for_ready());
         if waits && let Some(error) = &self.supervision.last_error {
             let verdict = Box::new(error.verdict.clone());
-            self.end_operation(cx, Outcome::Failed { verdict });
+            self.end_operation(cx, Outcome::Failed { verdict, also: None });
         }
     }
 
@@ -308,7 +308,14 @@ impl Pool {
             | CrashClass::OutOfMemory(_)
             | CrashClass::Signal(_)
             | CrashClass::SpawnFailed(SpawnError::Io(_) | SpawnError::NoResources | SpawnError::TimedOut)
-            | CrashClass::StageFailed(StageError::Stalled)
+            | CrashClass::StageFailed(
+                StageError::BadDigest
+                | StageError::BadSize
+                | StageError::Fetch(_)
+                | StageError::Io(_)
+                | StageError::NoSpace
+                | StageError::Stalled,
+            )
             | CrashClass::StartTimeout
             | CrashClass::Unhealthy
             | CrashClass::Unknown => match mode {
@@ -335,7 +342,7 @@ impl Pool {
     fn schedule(&mut self, cx: &mut Cx<'_>, reason: CrashClass, ended_at: Time, delay: Duration) {
         let at = ended_at + delay;
         let failures = self.supervision.failures;
-        self.tell(cx, EventKind::RestartScheduled { at, delay, failures, reason });
+        self.tell(cx, EventKind::RestartScheduled { at, delay, base: delay, failures, reason });
         let gates = Gates { backoff_until: Some(at), ..Gates::default() };
         self.wait(cx, gates, StartCause::Automatic);
     }

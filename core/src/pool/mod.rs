@@ -294,7 +294,7 @@ impl Pool {
             (Errand::Probe, Completion::Probed(answer)) => self.probed(cx, answer),
             (Errand::Release, Completion::Released(answer)) => self.released(cx, answer),
             (Errand::Spawn, Completion::Spawned(result)) => self.spawned(cx, result),
-            (Errand::Stage, Completion::Staged(result)) => self.staged(cx, result),
+            (Errand::Stage, Completion::Staged(result)) => self.staged(cx, result.map(|_| ())),
             (errand, result) => {
                 debug_assert!(false, "E02: {errand:?} was answered with {result:?}");
             }

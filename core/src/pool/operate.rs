@@ -26,6 +26,7 @@ impl Pool {
         }
         let kind = match verb {
             Verb::Undrain => return self.undrain(cx, command),
+            Verb::AllowRestart | Verb::Reload(_) | Verb::ResetBreaker => return cx.reply(command, Answer::Done),
             Verb::Deregister => OperationKind::Deregister,
             Verb::Drain { .. } => OperationKind::Drain,
             Verb::Preload => OperationKind::Preload,
@@ -34,7 +35,14 @@ impl Pool {
         };
         let patience = match verb {
             Verb::Drain { deadline } => deadline.unwrap_or(self.policy.drain.deadline),
-            Verb::Deregister | Verb::Preload | Verb::Restart | Verb::Stop | Verb::Undrain => {
+            Verb::Deregister
+            | Verb::Preload
+            | Verb::AllowRestart
+            | Verb::Reload(_)
+            | Verb::ResetBreaker
+            | Verb::Restart
+            | Verb::Stop
+            | Verb::Undrain => {
                 self.policy.drain.deadline
             }
         };

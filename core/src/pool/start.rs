@@ -72,7 +72,7 @@ impl Pool {
     pub(super) fn released(&mut self, cx: &mut Cx<'_>, answer: ReleaseAnswer) {
         match (self.take_phase(), answer) {
             (Phase::Waiting(waiting), ReleaseAnswer::Free) => self.spawn(cx, waiting.cause),
-            (Phase::Waiting(waiting), ReleaseAnswer::Held) => self.release_held(cx, waiting),
+            (Phase::Waiting(waiting), ReleaseAnswer::Held | ReleaseAnswer::NoDevice | ReleaseAnswer::DriverMismatch) => self.release_held(cx, waiting),
             (Phase::Waiting(waiting), ReleaseAnswer::PortStranger { port, pid }) => {
                 self.port_taken(cx, waiting, port, pid);
             }
@@ -81,7 +81,10 @@ impl Pool {
             }
             (
                 phase @ Phase::Held(Held::NotReleased),
-                ReleaseAnswer::Held | ReleaseAnswer::PortStranger { .. },
+                ReleaseAnswer::Held
+                | ReleaseAnswer::NoDevice
+                | ReleaseAnswer::DriverMismatch
+                | ReleaseAnswer::PortStranger { .. },
             ) => {
                 self.phase = phase;
                 self.deadlines.arm(Due::Recheck, cx.now + self.policy.restart.host_recheck);
@@ -245,7 +248,7 @@ impl Pool {
             // The first answer may itself have taken long: it was asked when the other gates opened.
             ReleaseGate::Unasked => waiting.gates.backoff_until.unwrap_or(self.shown.1).max(self.shown.1),
             // What kept the port until now was not ours.
-            ReleaseGate::PortStranger { .. } => cx.now,
+            ReleaseGate::PortStranger { .. } | ReleaseGate::HostProblem { .. } => cx.now,
         };
         if cx.now.since(since) >= RELEASE_WITHIN {
             let class = CrashClass::HostProblem(HostProblem::NotReleased);
