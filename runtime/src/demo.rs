@@ -7,7 +7,8 @@ use std::path::{Path, PathBuf};
 use std::time::Duration;
 
 use pool_manager_core::{
-    CatalogEntry, EngineSpec, LeasePolicy, Policy, PoolName, PoolSpec, RestartPolicy, SpecHash,
+    CatalogEntry, EngineSpec, LeasePolicy, PerformanceHints, Policy, PoolName, PoolSpec, RestartPolicy,
+    SpecHash,
 };
 use xxhash_rust::xxh3::xxh3_64;
 
@@ -71,6 +72,7 @@ fn poolctl(program: &Path) -> String {
 
 fn pool(program: &Path, name: &'static str, load_time: &str, port: u16) -> Pool {
     let catalog = CatalogEntry {
+        id: None,
         engine: "stub-engine".to_owned(),
         engine_version: Some(env!("CARGO_PKG_VERSION").to_owned()),
         model: format!("demo-{name}"),
@@ -96,7 +98,13 @@ fn pool(program: &Path, name: &'static str, load_time: &str, port: u16) -> Pool 
     Pool {
         spec: PoolSpec {
             name: pool_name.clone(),
-            engine: EngineSpec { hash, catalog: catalog.clone(), device_mask: Vec::new(), port: Some(port) },
+            engine: EngineSpec {
+                hash,
+                catalog: catalog.clone(),
+                device_mask: Vec::new(),
+                port: Some(port),
+                hints: PerformanceHints::default(),
+            },
             policy: Policy {
                 lease: LeasePolicy { slots, ..LeasePolicy::default() },
                 restart: RestartPolicy::default(),

@@ -138,6 +138,7 @@ fn launch(argv: &[&str]) -> Launch {
         liveness: Endpoint::None,
         url: None,
         catalog: CatalogEntry {
+            id: None,
             engine: "test".into(),
             engine_version: None,
             model: "m".into(),

@@ -24,6 +24,7 @@ pub(super) fn read(pool: &Reader<'_>, default: &Policy) -> WrittenPolicy {
         drain: drain(pool.section("drain"), &default.drain),
         stop: stop(pool.section("stop"), &default.stop),
         restart: restart(pool.section("restart"), &default.restart),
+        ..default.clone()
     };
     WrittenPolicy { policy, start_timeout_given: pool.section("start").has("timeout") }
 }
@@ -34,6 +35,7 @@ fn start(keys: Reader<'_>, default: &StartPolicy) -> StartPolicy {
         probe_interval: keys.duration("probe_interval", default.probe_interval, Bounds::PACE),
         probe_timeout: keys.duration("probe_timeout", default.probe_timeout, Bounds::POSITIVE),
         stage_stall: keys.duration("stage_stall", default.stage_stall, Bounds::POSITIVE),
+        ..default.clone()
     };
     keys.finish();
     policy
@@ -45,6 +47,7 @@ fn liveness(keys: Reader<'_>, default: &LivenessPolicy) -> LivenessPolicy {
         timeout: keys.duration("timeout", default.timeout, Bounds::POSITIVE),
         failures: keys.integer("failures", 1..=1000).unwrap_or(default.failures),
         progress_grace: keys.duration("progress_grace", default.progress_grace, Bounds::FROM_ZERO),
+        ..default.clone()
     };
     keys.finish();
     policy
@@ -99,6 +102,7 @@ fn restart(keys: Reader<'_>, default: &RestartPolicy) -> RestartPolicy {
         ),
         config_recheck: keys.duration("config_recheck", default.config_recheck, Bounds::PACE),
         host_recheck: keys.duration("host_recheck", default.host_recheck, Bounds::PACE),
+        ..default.clone()
     };
     check_backoff(&keys, &policy);
     keys.finish();

@@ -6,7 +6,7 @@ use std::fmt;
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
-use pool_manager_core::{CatalogEntry, EngineSpec, Policy, PoolName, PoolSpec};
+use pool_manager_core::{CatalogEntry, EngineSpec, PerformanceHints, Policy, PoolName, PoolSpec};
 
 use super::argv::Values;
 use super::errors::quoted;
@@ -65,6 +65,7 @@ impl Recipe {
             catalog: launch.catalog.clone(),
             device_mask: self.devices.clone(),
             port: self.port,
+            hints: PerformanceHints::default(),
         };
         let spec = PoolSpec { name: self.name.clone(), engine, policy, autostart: self.autostart };
         Ok((spec, launch))
@@ -101,6 +102,7 @@ impl Recipe {
 
     fn launch(&self) -> Result<Launch, String> {
         let catalog = CatalogEntry {
+            id: None,
             engine: self.preset.name.to_owned(),
             engine_version: self.engine_version.clone(),
             model: self.model.clone().unwrap_or_default(),

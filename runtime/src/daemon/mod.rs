@@ -126,7 +126,7 @@ pub async fn start(setup: Setup) -> Result<Running, StartError> {
     let executors = Local::start(&state_dir, engines, launches.clone(), completions, Arc::clone(&metrics))
         .map_err(|error| StartError::System("start the executors", error))?;
     let timer = BootTimer::new().map_err(|error| StartError::System("make a timer", error))?;
-    let config = HostConfig { epoch: state_dir.epoch(), shutdown_deadline };
+    let config = HostConfig { epoch: state_dir.epoch(), shutdown_deadline, ..HostConfig::default() };
     let (task, driver) = Driver::new(config, host_seed(&state_dir), timer, executors, completed);
     // Before the first engine: from then on the end of this process must be an orderly one.
     let obey = signals::obey(driver.clone()).map_err(|error| StartError::System("take signals", error))?;

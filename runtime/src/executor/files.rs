@@ -345,6 +345,7 @@ mod tests {
             liveness: Endpoint::None,
             url: Some("http://127.0.0.1:8080".into()),
             catalog: CatalogEntry {
+                id: None,
                 engine: "llama-server".into(),
                 engine_version: None,
                 model: "a".into(),
