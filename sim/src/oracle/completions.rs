@@ -15,6 +15,10 @@ pub(super) struct Completions {
 
 impl Oracle for Completions {
     fn input(&mut self, input: &Input) -> Result<(), Violation> {
+        if let Input::Resume(_) = input {
+            // The executors died with the supervisor.
+            self.open.clear();
+        }
         if let Input::Completed { effect, .. } = input {
             return hold(self.open.remove(effect), "W02: an effect is completed exactly once", || {
                 format!("{effect:?} was not open")
