@@ -27,11 +27,17 @@ impl Oracle for Completions {
         let id = match effect {
             Effect::CheckRelease { id, .. }
             | Effect::CollectEvidence { id, .. }
+            | Effect::Preflight { id, .. }
             | Effect::Probe { id, .. }
             | Effect::RemoveFile { id, .. }
             | Effect::Spawn { id, .. }
             | Effect::Stage { id, .. }
             | Effect::WriteFile { id, .. } => *id,
+            // The world drops what it was about to complete.
+            Effect::CancelStage { id } => {
+                self.open.remove(id);
+                return Ok(());
+            }
             Effect::Exit | Effect::Reply { .. } | Effect::Signal { .. } => return Ok(()),
         };
         let last = self.last.insert(id.pool, id.sequence).unwrap_or(0);
