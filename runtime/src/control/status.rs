@@ -273,7 +273,7 @@ fn closed_gates(gates: &Gates, now: Time) -> Vec<GateStatus> {
         closed.push(gate("backoff", text, Some(seconds(until.left(now)))));
     }
     match gates.release {
-        ReleaseGate::Unasked => {}
+        ReleaseGate::Unasked | ReleaseGate::Asked { .. } => {}
         ReleaseGate::Held { since } => {
             let text = format!(
                 "ports or GPUs of the last engine are still in use, for {} now",

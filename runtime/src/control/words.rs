@@ -25,6 +25,7 @@ pub fn brief(seconds: f64) -> String {
 /// What happens at a deadline.
 pub(super) const fn due(due: Due) -> &'static str {
     match due {
+        Due::CircuitHalfOpen => "the circuit is half-open: one trial start",
         Due::DrainDeadline => "the drain's deadline: what is still in flight is cut or the drain given up",
         Due::GateOpens => "the start is tried, or its gate looked at again",
         Due::KillGrace => "KILL of the whole process tree, unless the engine has ended",
@@ -36,13 +37,17 @@ pub(super) const fn due(due: Due) -> &'static str {
         Due::Stable => "the engine counts as stable: the failure count goes back to 0",
         Due::StartTimeout => "the start is given up, unless the engine is ready",
         Due::StuckWait => "the engine is declared stuck, unless it has ended",
+        Due::SuspectOver => "the suspect engine serves again, unless its CUDA error was confirmed",
+        Due::TrialOver => "the circuits close: the engine ran long enough",
         Due::EvidenceAnswer => "the search for the end's cause is closed",
         Due::HandoffFileAnswer => "the handoff file is given up",
         Due::PidFileAnswer => "the PID file is given up",
+        Due::PreflightAnswer => "the reload's preflight counts as unanswered",
         Due::ProbeAnswer => "the health probe that is out counts as timed out",
         Due::ReleaseAnswer => "the check of ports and GPUs counts as unanswered",
         Due::SpawnAnswer => "the spawn counts as failed",
         Due::StageAnswer => "making the model present counts as failed",
+        Due::StageNextAnswer => "making the reload's model present counts as failed",
     }
 }
 
