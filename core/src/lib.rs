@@ -42,10 +42,13 @@ mod input;
 mod jitter;
 mod ladder;
 mod lease;
+mod limiter;
 mod liveness;
 mod operation;
 mod phase;
 mod pool;
+mod reload;
+mod signs;
 mod spec;
 mod time;
 mod verdict;
@@ -64,8 +67,8 @@ pub use id::{
     LeaseId, OperationId, PoolName, PoolUid,
 };
 pub use input::{
-    Adopted, Completion, FileError, Input, ModelStamp, Preflight, Priority, ProbeAnswer, ReleaseAnswer, Reload,
-    ReloadTarget, Resume, SpawnError, Spawned, StageError, Verb,
+    Adopted, Completion, FileError, Input, ModelStamp, Preflight, Priority, ProbeAnswer, ReleaseAnswer,
+    Reload, ReloadTarget, Resume, SpawnError, Spawned, StageError, Verb,
 };
 pub use lease::{LeaseEnding, LeaseTotals};
 pub use operation::{Meeting, Operation, OperationKind, Outcome};
