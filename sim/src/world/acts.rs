@@ -4,8 +4,8 @@
 use std::time::Duration;
 
 use pool_manager_core::{
-    Answer, CommandId, EngineRef, EngineSpec, Holder, Input, LeaseId, LogClass, PoolSpec, PoolUid, Priority,
-    Refusal, ReloadTarget, SpecHash, Verb,
+    Answer, CommandId, EngineRef, Holder, Input, LeaseId, LogClass, PoolSpec, PoolUid, Priority, Refusal,
+    ReloadTarget, SpecHash, Verb,
 };
 
 use super::effects::evidence_line;
@@ -22,8 +22,17 @@ impl World {
     /// # Errors
     /// The core's refusal.
     pub fn register(&mut self, spec: PoolSpec, profile: EngineProfile) -> Result<PoolUid, Refusal> {
+        self.set_engine(spec.engine.hash, profile);
+        self.register_scripted(spec)
+    }
+
+    /// Registers a pool whose engines behave as [`World::set_engine`] said of its spec, in this instant.
+    ///
+    /// # Errors
+    /// The core's refusal.
+    pub fn register_scripted(&mut self, spec: PoolSpec) -> Result<PoolUid, Refusal> {
         let name = spec.name.clone();
-        self.set_engine(&spec.engine, profile);
+        self.specs.insert(spec.engine.hash, spec.engine.clone());
         let command = self.next_command();
         self.awaited.insert(command);
         let correlation = correlation_of(command);
@@ -38,13 +47,12 @@ impl World {
         }
     }
 
-    /// Engines of this spec are to behave like this from their next start on.
-    pub fn set_engine(&mut self, spec: &EngineSpec, profile: EngineProfile) {
-        self.specs.insert(spec.hash, spec.clone());
-        self.profiles.insert(spec.hash, profile);
+    /// Engines of this spec behave like this from their next start on.
+    pub fn set_engine(&mut self, spec: SpecHash, profile: EngineProfile) {
+        self.profiles.insert(spec, profile);
     }
 
-    /// Staging this spec is to go like this from its next request on.
+    /// Staging this spec goes like this from its next request on.
     pub fn set_staging(&mut self, spec: SpecHash, profile: StagingProfile) {
         self.staging.set_profile(spec, profile);
     }

@@ -177,6 +177,12 @@ impl World {
         self.specs.get(&hash)
     }
 
+    /// The newest pool that was ever registered under a name.
+    #[must_use]
+    pub fn uid_ever(&self, name: &PoolName) -> Option<PoolUid> {
+        self.names.iter().rfind(|(_, known)| *known == name).map(|(uid, _)| *uid)
+    }
+
     /// The lease holders' books.
     #[must_use]
     pub const fn clients(&self) -> &Clients {
