@@ -1,6 +1,6 @@
 //! Circuits, as readers see them.
 
-use cucumber::{given, then};
+use cucumber::{given, then, when};
 use pool_manager_core::{CircuitState, Time};
 
 use super::seconds;
@@ -16,6 +16,7 @@ fn is_in_state(world: &mut PoolWorld, circuit: String, pool: String, state: Stri
 }
 
 #[given(expr = "within {int} second(s) the {word} breaker of {string} is {word}")]
+#[when(expr = "within {int} second(s) the {word} breaker of {string} is {word}")]
 #[then(expr = "within {int} second(s) the {word} breaker of {string} is {word}")]
 fn comes_to_state(world: &mut PoolWorld, bound: u64, circuit: String, pool: String, state: String) {
     world.within(seconds(bound), &format!("the {circuit} breaker of {pool} is {state}"), |seen| {
@@ -30,6 +31,7 @@ fn stays_in_state(world: &mut PoolWorld, span: u64, circuit: String, pool: Strin
     });
 }
 
+#[given(expr = "the {word} breaker of {string} has just opened, for {int} seconds")]
 #[then(expr = "the {word} breaker of {string} has just opened, for {int} seconds")]
 fn has_opened_for(world: &mut PoolWorld, circuit: String, pool: String, span: u64) {
     let left = open_until(world.seen(), &pool, &circuit).left(world.seen().now());

@@ -70,13 +70,13 @@ fn crash_in_a_row(world: &mut PoolWorld, pool: String, times: u64) {
     in_a_row(world, &pool, times, Fault::Exits(1));
 }
 
-#[given(expr = "the engine of {string} aborts on a CUDA error, {int} times in a row")]
-#[when(expr = "the engine of {string} aborts on a CUDA error, {int} times in a row")]
+#[given(expr = "the engine of {string} aborts on a CUDA error, {int} time(s) in a row")]
+#[when(expr = "the engine of {string} aborts on a CUDA error, {int} time(s) in a row")]
 fn cuda_in_a_row(world: &mut PoolWorld, pool: String, times: u64) {
     in_a_row(world, &pool, times, Fault::AbortsOnCuda);
 }
 
-#[when(expr = "the kernel's OOM killer takes the engine of {string}, {int} times in a row")]
+#[when(expr = "the kernel's OOM killer takes the engine of {string}, {int} time(s) in a row")]
 fn oom_in_a_row(world: &mut PoolWorld, pool: String, times: u64) {
     in_a_row(world, &pool, times, Fault::OomKilled);
 }

@@ -82,6 +82,7 @@ fn was_started_with(world: &mut PoolWorld, number: usize, pool: String, model: S
     assert_eq!(world.engine(&pool, number).model, model, "model of engine {number} of {pool}");
 }
 
+#[given(expr = "{string} has had {int} engine(s)")]
 #[then(expr = "{string} has had {int} engine(s)")]
 fn has_had(world: &mut PoolWorld, pool: String, count: usize) {
     let processes = world.seen().processes(&pool);

@@ -43,6 +43,7 @@ fn no_handoff_for(world: &mut PoolWorld, span: u64, pool: String) {
     });
 }
 
+#[given(expr = "the handoff file of {string} says engine version {string} and model {string}")]
 #[then(expr = "the handoff file of {string} says engine version {string} and model {string}")]
 fn handoff_says(world: &mut PoolWorld, pool: String, version: String, model: String) {
     let handoff = handoff(world, &pool);

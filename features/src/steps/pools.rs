@@ -130,6 +130,12 @@ fn status_is_not_ready(world: &mut PoolWorld, pool: String) {
     assert!(!status.ready, "status of {pool}: {status:?}");
 }
 
+#[given(expr = "the phase of {string} is {word}")]
+#[then(expr = "the phase of {string} is {word}")]
+fn is_in_phase(world: &mut PoolWorld, pool: String, word: String) {
+    assert_eq!(world.status(&pool).phase, phase(&word), "phase of {pool}");
+}
+
 #[given(expr = "within {int} second(s) the phase of {string} is {word}")]
 #[then(expr = "within {int} second(s) the phase of {string} is {word}")]
 fn reaches_phase(world: &mut PoolWorld, bound: u64, pool: String, word: String) {
@@ -199,6 +205,7 @@ fn is_as_before(world: &mut PoolWorld, pool: String) {
     assert_eq!(comparable(before), comparable(after), "registry entry of {pool}");
 }
 
+#[given(expr = "the pool id of {string} is {string} and its device mask {string}")]
 #[then(expr = "the pool id of {string} is {string} and its device mask {string}")]
 fn has_id_and_mask(world: &mut PoolWorld, pool: String, id: String, mask: String) {
     let status = world.status(&pool);
@@ -211,6 +218,7 @@ fn has_slots_and_mask(world: &mut PoolWorld, pool: String, slots: u32, mask: Str
     assert_eq!((entry.policy.lease.slots, entry.spec.device_mask.join(",")), (slots, mask));
 }
 
+#[given(expr = "the registry says that {string} runs engine version {string} with model {string}")]
 #[then(expr = "the registry says that {string} runs engine version {string} with model {string}")]
 fn runs_catalog_entry(world: &mut PoolWorld, pool: String, version: String, model: String) {
     let entry = in_registry(world.seen(), &pool).unwrap_or_else(|| panic!("the registry knows {pool}"));

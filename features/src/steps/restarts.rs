@@ -32,6 +32,27 @@ fn is_due_in(world: &mut PoolWorld, pool: String, least: u64, most: u64) {
     assert!(least <= left && left <= millis(most), "the restart of {pool} is due in {left:?}");
 }
 
+#[then(expr = "the time of restart in the log of {string} is when its restart is due")]
+fn logged_time_is_due(world: &mut PoolWorld, pool: String) {
+    let scheduled = scheduled(world.seen(), &pool);
+    let last = scheduled.last().unwrap_or_else(|| panic!("a restart of {pool} was scheduled"));
+    let until = world.status(&pool).gates.and_then(|gates| gates.backoff_until);
+    let until = until.unwrap_or_else(|| panic!("{pool} waits for its backoff"));
+    assert_eq!(last.field("restart_at").map(ToString::to_string), Some(until.to_string()), "{last:?}");
+}
+
+#[then(expr = "every restart of {string} came {int} to {int} ms after the crash before it")]
+fn every_restart_came(world: &mut PoolWorld, pool: String, least: u64, most: u64) {
+    let engines = world.seen().processes(&pool);
+    assert!(engines.len() > 1, "{pool} was restarted");
+    let most = millis(most) + world.seen().promptness();
+    for pair in engines.windows(2) {
+        let ended = pair[0].ended.unwrap_or_else(|| panic!("an engine before the last has ended"));
+        let waited = pair[1].started.since(ended);
+        assert!(millis(least) <= waited && waited <= most, "a restart came after {waited:?}");
+    }
+}
+
 #[then(expr = "every delay of {string} was within 10 % of its base")]
 fn within_jitter(world: &mut PoolWorld, pool: String) {
     let scheduled = scheduled(world.seen(), &pool);
@@ -73,11 +94,13 @@ fn last_delay(world: &mut PoolWorld, pool: String, least: u64, most: u64) {
     assert!((least..=most).contains(&last), "the last delay of {pool} was {last} ms");
 }
 
+#[given(expr = "the failure count of {string} is {int}")]
 #[then(expr = "the failure count of {string} is {int}")]
 fn failures(world: &mut PoolWorld, pool: String, count: u32) {
     assert_eq!(world.status(&pool).failures, count, "failures of {pool}");
 }
 
+#[given(expr = "the restart count of {string} is {int}")]
 #[then(expr = "the restart count of {string} is {int}")]
 fn restart_count(world: &mut PoolWorld, pool: String, count: u32) {
     assert_eq!(world.status(&pool).restart_count, count, "restarts of {pool}");

@@ -62,6 +62,11 @@ fn ignore_term(world: &mut PoolWorld, pool: String) {
     of_first_model(world, &pool, |script| script.term = ScriptedTerm::Ignores);
 }
 
+#[given(expr = "the engines of {string} that serve {string} ignore TERM")]
+fn of_model_ignore_term(world: &mut PoolWorld, pool: String, model: String) {
+    world.rescript(&pool, &model, |script| script.term = ScriptedTerm::Ignores);
+}
+
 #[given(expr = "the engines of {string} take {int} ms to end after TERM")]
 fn take_to_end(world: &mut PoolWorld, pool: String, span: u64) {
     of_first_model(world, &pool, |script| script.term = ScriptedTerm::Exits(millis(span)));

@@ -54,6 +54,7 @@ fn is_staged(world: &mut PoolWorld, bound: u64, pool: String, model: String) {
     });
 }
 
+#[given(expr = "the provisioner of {string} was asked for {string}, {int} time(s)")]
 #[then(expr = "the provisioner of {string} was asked for {string}, {int} time(s)")]
 fn was_asked_for(world: &mut PoolWorld, pool: String, model: String, times: usize) {
     let asked = world.seen().stagings_asked(&pool);

@@ -39,6 +39,7 @@ fn metric_went_up(world: &mut PoolWorld, name: String, more: u32, step: &Step) {
     assert_moved(world, &name, &labels, more);
 }
 
+#[given(expr = "the metric {string} reads {int} for")]
 #[then(expr = "the metric {string} reads {int} for")]
 fn metric_reads(world: &mut PoolWorld, name: String, value: u32, step: &Step) {
     let rows = rows(step);
