@@ -54,6 +54,12 @@ impl Files {
         self.file_mut(kind).busy = false;
     }
 
+    /// Whoever carried out the actions under way is gone, and nobody knows how they ended: they are done again.
+    pub(crate) const fn interrupted(&mut self) {
+        self.pid = self.pid.interrupted();
+        self.handoff = self.handoff.interrupted();
+    }
+
     /// Whether a file is as wanted and nothing is under way.
     pub(crate) const fn is_settled(&self, kind: FileKind) -> bool {
         let file = match kind {
@@ -68,6 +74,13 @@ impl Files {
             FileKind::Handoff => &mut self.handoff,
             FileKind::Pid => &mut self.pid,
         }
+    }
+}
+
+impl File {
+    const fn interrupted(self) -> Self {
+        let there = if self.busy { !self.wanted } else { self.there };
+        Self { there, busy: false, ..self }
     }
 }
 

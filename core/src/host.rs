@@ -19,7 +19,7 @@ use crate::deadline::{DeadlineIndex, Due};
 use crate::effect::{Effect, Signal};
 use crate::event::{Event, EventKind};
 use crate::id::{CommandId, Correlation, EffectId, EngineRef, LeaseId, OperationId, PoolName, PoolUid};
-use crate::input::{Completion, Input};
+use crate::input::{Adopted, Completion, Input, Resume};
 use crate::lease::Endings;
 use crate::limiter::Limiter;
 use crate::operation::{Operation, Outcomes};
@@ -135,7 +135,7 @@ impl Host {
                 self.tell_pool(engine.pool, |pool, cx| pool.log_line(cx, engine.incarnation, line));
             }
             Input::Register { command, correlation, spec } => self.register(command, correlation, *spec),
-            Input::Resume(_) => {}
+            Input::Resume(resume) => self.resume(&resume),
             Input::Shutdown { correlation } => self.shut_down(correlation),
             Input::StageProgress { effect } => {
                 self.tell_pool(effect.pool, |pool, cx| pool.stage_progress(cx, effect.sequence));
@@ -226,20 +226,60 @@ impl Host {
         self.in_every_pool(|pool, cx| pool.shut_down(cx, correlation, patience));
     }
 
+    /// This state outlived the supervisor that made it: every pool goes on with the engine that lives, or without.
+    /// Processes that no pool knows are killed: nobody else would.
+    fn resume(&mut self, resume: &Resume) {
+        self.config.epoch = resume.epoch;
+        self.closing = None;
+        self.orphaned_spawns.clear();
+        self.books.limiter.interrupted();
+        self.deadlines = DeadlineIndex::default();
+        for (uid, pool) in &self.pools {
+            self.deadlines.refile(*uid, None, pool.next_deadline().map(|(at, _)| at));
+        }
+        let known = |engine: EngineRef| {
+            let pool = self.pools.get(&engine.pool);
+            pool.and_then(Pool::known_engine).is_some_and(|known| known.incarnation == engine.incarnation)
+        };
+        let (ours, strays): (Vec<Adopted>, Vec<Adopted>) =
+            resume.alive.iter().partition(|adopted| known(adopted.engine));
+        let ended = resume.ended.iter().filter(|(engine, _)| known(*engine)).count();
+        self.tell(EventKind::Resumed {
+            adopted: u32::try_from(ours.len()).unwrap_or(u32::MAX),
+            ended: u32::try_from(ended).unwrap_or(u32::MAX),
+        });
+        for stray in strays {
+            self.kill_orphan(stray.engine);
+        }
+        self.in_every_pool(|pool, cx| pool.resume(cx, &ours, &resume.ended));
+        self.version += 1;
+    }
+
     /// A spawn that outlived its pool is answered: a process that came of it is stopped.
     fn stop_orphan(&mut self, effect: EffectId, result: &Completion) {
         let orphan = self.orphaned_spawns.remove(&effect);
         if let (Some(engine), Completion::Spawned(Ok(_))) = (orphan, result) {
-            let signal = Signal::KillTree;
-            self.outbox.effects.push_back(Effect::Signal { engine, signal });
-            self.outbox.events.push_back(Event {
-                at: self.now,
-                pool: Some(engine.pool),
-                incarnation: Some(engine.incarnation),
-                correlation: None,
-                kind: EventKind::Signalled { signal },
-            });
+            self.kill_orphan(engine);
         }
+    }
+
+    fn kill_orphan(&mut self, engine: EngineRef) {
+        let signal = Signal::KillTree;
+        self.outbox.effects.push_back(Effect::Signal { engine, signal });
+        self.outbox.events.push_back(Event {
+            at: self.now,
+            pool: Some(engine.pool),
+            incarnation: Some(engine.incarnation),
+            correlation: None,
+            kind: EventKind::Signalled { signal },
+        });
+    }
+
+    /// News of the host itself.
+    fn tell(&mut self, kind: EventKind) {
+        let at = self.now;
+        let event = Event { at, pool: None, incarnation: None, correlation: None, kind };
+        self.outbox.events.push_back(event);
     }
 
     fn next_pool_deadline(&self) -> Option<(Time, PoolUid, Due)> {

@@ -106,6 +106,12 @@ impl Limiter {
         }
     }
 
+    /// The supervisor was started again: whoever still loads or waits asks again.
+    pub(crate) fn interrupted(&mut self) {
+        self.loading.clear();
+        self.waiting.clear();
+    }
+
     /// A pool does not load any more.
     pub(crate) fn leave(&mut self, pool: PoolUid) {
         self.loading.remove(&pool);

@@ -3,13 +3,14 @@
 //!
 //! `host` calls the entry points below, one per input. The rest of a pool's life is in `start`
 //! (Stopped to Ready), `serve` (leases, liveness), `draining`, `suspect` (CUDA errors of a live engine), `end`
-//! (stop, exit, verdict, what next), `supervise` (restart under policy), `replace` (reload) and `operate`
-//! (commands).
+//! (stop, exit, verdict, what next), `supervise` (restart under policy), `replace` (reload), `resume` (the
+//! supervisor was started again) and `operate` (commands).
 
 mod draining;
 mod end;
 mod operate;
 mod replace;
+mod resume;
 mod serve;
 mod start;
 mod supervise;

@@ -239,7 +239,7 @@ impl Pool {
         cx.outbox.effects.push_back(Effect::Spawn { id, engine, spec });
     }
 
-    fn ask_stage(&mut self, cx: &mut Cx<'_>) {
+    pub(super) fn ask_stage(&mut self, cx: &mut Cx<'_>) {
         let id = self.run_errand(cx, Errand::Stage, self.policy.start.stage_stall);
         cx.outbox.effects.push_back(Effect::Stage { id, pool: self.uid, spec: self.spec.hash });
     }

@@ -307,7 +307,7 @@ impl Pool {
         Gates { window_until, circuit_until, limiter_until: None, ..gates }
     }
 
-    fn admission(&self, cx: &mut Cx<'_>, cause: StartCause) -> Admission {
+    pub(super) fn admission(&self, cx: &mut Cx<'_>, cause: StartCause) -> Admission {
         // How fast another spec loads is not known.
         let known = self.load_time.filter(|_| cause != StartCause::Candidate);
         let is_quick = known.is_some_and(|load| cx.books.limiter.exempts(load));

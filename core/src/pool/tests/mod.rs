@@ -9,10 +9,13 @@ mod drain;
 mod lease;
 mod operation;
 mod reload;
+mod resume;
 mod shutdown;
 mod start;
 mod state;
 mod stop;
+mod supervise;
+mod suspect;
 mod suspend;
 
 use alloc::boxed::Box;
