@@ -43,9 +43,9 @@ fn states(stage: &Stage) -> [CircuitState; 2] {
 }
 
 fn changes(stage: &Stage) -> Vec<(CircuitKind, CircuitState, Option<Duration>)> {
-    let change = |event: &Event| match &event.kind {
-        EventKind::CircuitChanged { circuit, to, open_for, .. } => Some((*circuit, *to, *open_for)),
-        _ => None,
+    let change = |event: &Event| {
+        let EventKind::CircuitChanged { circuit, to, open_for, .. } = &event.kind else { return None };
+        Some((*circuit, *to, *open_for))
     };
     stage.events.iter().filter_map(change).collect()
 }
