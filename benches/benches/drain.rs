@@ -9,8 +9,8 @@ use std::time::Duration;
 use criterion::{BatchSize, Criterion, criterion_group, criterion_main};
 use pool_manager_core::{
     Answer, CatalogEntry, CommandId, Completion, Correlation, Effect, EngineSpec, Holder, Host, HostConfig,
-    Input, LeaseId, Policy, PoolName, PoolSpec, PoolUid, Priority, ProbeAnswer, ReleaseAnswer, Signal,
-    Spawned, SpecHash, Time, Verb,
+    Input, LeaseId, ModelStamp, PerformanceHints, Policy, PoolName, PoolSpec, PoolUid, Preflight, Priority,
+    ProbeAnswer, ReleaseAnswer, Signal, Spawned, SpecHash, Time, Verb,
 };
 
 criterion_group! {
@@ -173,13 +173,18 @@ impl Bench {
                 (id, Completion::FileDone(Ok(())))
             }
             Effect::Spawn { id, .. } => (id, Completion::Spawned(Ok(Spawned { pid: 1 }))),
-            Effect::Stage { id, .. } => (id, Completion::Staged(Ok(()))),
-            Effect::CollectEvidence { .. } | Effect::Exit => return None,
+            Effect::Stage { id, spec, .. } => (id, Completion::Staged(Ok(ModelStamp(spec.0)))),
+            Effect::Preflight { id, spec, .. } => {
+                let stamp = Some(ModelStamp(spec.0));
+                (id, Completion::Preflighted(Ok(Preflight { stamp, fetch: false })))
+            }
+            Effect::CancelStage { .. } | Effect::CollectEvidence { .. } | Effect::Exit => return None,
             Effect::Reply { answer, .. } => {
                 match *answer {
                     Answer::Granted { lease, .. } => self.granted = Some(lease),
                     Answer::Registered { pool } => self.pools.push(pool),
                     Answer::Accepted { .. }
+                    | Answer::Done
                     | Answer::LeaseEnded
                     | Answer::LeaseEndedBefore { .. }
                     | Answer::Refused(_)
@@ -205,6 +210,7 @@ fn spec(number: u32) -> PoolSpec {
         engine: EngineSpec {
             hash: SpecHash(number.into()),
             catalog: CatalogEntry {
+                id: None,
                 engine: "stub-engine".to_owned(),
                 engine_version: None,
                 model: "model".to_owned(),
@@ -212,6 +218,7 @@ fn spec(number: u32) -> PoolSpec {
             },
             device_mask: Vec::new(),
             port: None,
+            hints: PerformanceHints::default(),
         },
         policy,
         autostart: true,

@@ -44,10 +44,13 @@ mod jitter;
 pub mod journal;
 mod ladder;
 mod lease;
+mod limiter;
 mod liveness;
 mod operation;
 mod phase;
 mod pool;
+mod reload;
+mod signs;
 mod spec;
 mod time;
 mod verdict;
@@ -66,8 +69,8 @@ pub use id::{
     LeaseId, OperationId, PoolName, PoolUid,
 };
 pub use input::{
-    Adopted, Completion, FileError, Input, ModelStamp, Preflight, Priority, ProbeAnswer, ReleaseAnswer, Reload,
-    ReloadTarget, Resume, SpawnError, Spawned, StageError, Verb,
+    Adopted, Completion, FileError, Input, ModelStamp, Preflight, Priority, ProbeAnswer, ReleaseAnswer,
+    Reload, ReloadTarget, Resume, SpawnError, Spawned, StageError, Verb,
 };
 pub use lease::{LeaseEnding, LeaseTotals};
 pub use operation::{Meeting, Operation, OperationKind, Outcome};

@@ -7,7 +7,8 @@ use std::path::{Path, PathBuf};
 use std::time::Duration;
 
 use pool_manager_core::{
-    CatalogEntry, EngineSpec, LeasePolicy, Policy, PoolName, PoolSpec, RestartPolicy, SpecHash,
+    CatalogEntry, EngineSpec, LeasePolicy, LimiterPolicy, PerformanceHints, Policy, PoolName, PoolSpec,
+    RestartPolicy, SpecHash,
 };
 use xxhash_rust::xxh3::xxh3_64;
 
@@ -34,6 +35,7 @@ pub fn setup(program: &Path, state_dir: PathBuf, listen: SocketAddr) -> io::Resu
         tokens: Tokens::open(),
         state_dir,
         shutdown_deadline: Duration::from_secs(60),
+        limiter: LimiterPolicy::default(),
         pools: pools.collect(),
     })
 }
@@ -71,6 +73,7 @@ fn poolctl(program: &Path) -> String {
 
 fn pool(program: &Path, name: &'static str, load_time: &str, port: u16) -> Pool {
     let catalog = CatalogEntry {
+        id: None,
         engine: "stub-engine".to_owned(),
         engine_version: Some(env!("CARGO_PKG_VERSION").to_owned()),
         model: format!("demo-{name}"),
@@ -96,7 +99,13 @@ fn pool(program: &Path, name: &'static str, load_time: &str, port: u16) -> Pool 
     Pool {
         spec: PoolSpec {
             name: pool_name.clone(),
-            engine: EngineSpec { hash, catalog: catalog.clone(), device_mask: Vec::new(), port: Some(port) },
+            engine: EngineSpec {
+                hash,
+                catalog: catalog.clone(),
+                device_mask: Vec::new(),
+                port: Some(port),
+                hints: PerformanceHints::default(),
+            },
             policy: Policy {
                 lease: LeasePolicy { slots, ..LeasePolicy::default() },
                 restart: RestartPolicy::default(),
@@ -114,6 +123,7 @@ fn pool(program: &Path, name: &'static str, load_time: &str, port: u16) -> Pool 
             liveness: health,
             url: Some(format!("http://127.0.0.1:{port}")),
             catalog,
+            size_bytes: None,
             device_mask: Vec::new(),
             slots,
             core_dumps: false,

@@ -29,6 +29,8 @@ pub struct Launch {
     pub url: Option<String>,
     /// What the handoff file and the registry say it is.
     pub catalog: CatalogEntry,
+    /// The exact size of the model's file in bytes, where the operator states it.
+    pub size_bytes: Option<u64>,
     /// GPUs it may touch, as configured.
     pub device_mask: Vec<String>,
     /// Leases it may serve at once.

@@ -138,11 +138,13 @@ fn launch(argv: &[&str]) -> Launch {
         liveness: Endpoint::None,
         url: None,
         catalog: CatalogEntry {
+            id: None,
             engine: "test".into(),
             engine_version: None,
             model: "m".into(),
             digest: None,
         },
+        size_bytes: None,
         device_mask: Vec::new(),
         slots: 1,
         core_dumps: false,

@@ -32,6 +32,11 @@ impl<T> Agenda<T> {
         self.entries = entries.into_iter().map(|((at, filed), thing)| ((at + by, filed), thing)).collect();
     }
 
+    /// Forgets what is not to happen any more.
+    pub(crate) fn retain(&mut self, keeps: impl Fn(&T) -> bool) {
+        self.entries.retain(|_, thing| keeps(thing));
+    }
+
     /// When the next thing happens.
     pub(crate) fn next_at(&self) -> Option<Time> {
         self.entries.first_key_value().map(|((at, _), _)| *at)

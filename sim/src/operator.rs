@@ -38,6 +38,6 @@ impl Operator {
     }
 
     pub(crate) fn draw(&self, stream: &mut Stream) -> Option<Verb> {
-        stream.pick(&self.verbs).copied()
+        stream.pick(&self.verbs).cloned()
     }
 }

@@ -72,7 +72,7 @@ impl Backend for SimBackend {
     }
 
     fn command(&mut self, pool: &str, verb: Verb) -> Result<OperationId, Refusal> {
-        let command = self.world.command(self.uid(pool), verb);
+        let command = self.world.command(self.uid(pool), verb.clone());
         match self.world.answer(command) {
             Some(Answer::Accepted { operation }) => Ok(*operation),
             Some(Answer::Refused(refusal)) => Err(refusal.clone()),

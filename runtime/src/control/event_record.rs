@@ -57,6 +57,30 @@ fn describe(happening: &Happening) -> (&'static str, String, Value) {
     let at = happening.event.at;
     let span = |span: &std::time::Duration| brief(seconds(*span));
     match &happening.event.kind {
+        EventKind::BreakerReset => (
+            "breaker_reset",
+            "an operator closed both circuits and forgot the failures".to_owned(),
+            json!({}),
+        ),
+        EventKind::CandidateFailed { verdict } => (
+            "candidate_failed",
+            format!("the new model did not become ready: {}", verdict.class),
+            json!({"verdict": VerdictStatus::from(verdict.as_ref())}),
+        ),
+        EventKind::CircuitChanged { circuit, from, to, failures, open_for } => {
+            let how_long = open_for.map(|open_for| format!(" for {}", span(&open_for))).unwrap_or_default();
+            let (name, words) = (circuit.label(), words::circuit_state(*to));
+            (
+                "circuit_changed",
+                format!("circuit {name} {words}{how_long}"),
+                json!({"circuit": circuit, "from": from, "to": to, "failures": failures, "open_seconds": open_for.map(seconds)}),
+            )
+        }
+        EventKind::Committed { from, to } => (
+            "committed",
+            format!("the reload is done: {} serves in the place of {}", to.model, from.model),
+            json!({"from": from, "to": to}),
+        ),
         EventKind::Crashed { verdict, uptime, crashes_total } => (
             "crashed",
             format!("the engine failed after {}: {}", span(uptime), verdict.class),
@@ -80,6 +104,19 @@ fn describe(happening: &Happening) -> (&'static str, String, Value) {
                 json!({"in_flight": in_flight, "deadline_in_seconds": seconds(patience)}),
             )
         }
+        EventKind::EngineCleared => (
+            "engine_cleared",
+            "the suspected CUDA error was not confirmed; the engine serves again".to_owned(),
+            json!({}),
+        ),
+        EventKind::EngineDoomed { xid } => {
+            let number = xid.map(|xid| format!(" (Xid {xid})")).unwrap_or_default();
+            (
+                "engine_doomed",
+                format!("a CUDA error is confirmed{number}: the engine is taken out of service and ended"),
+                json!({"xid": xid}),
+            )
+        }
         EventKind::EngineEnded { status, stopped_for } => {
             let why = stopped_for.map(|cause| format!(" (stopped because {})", words::stop_cause(cause)));
             (
@@ -97,6 +134,11 @@ fn describe(happening: &Happening) -> (&'static str, String, Value) {
             ("engine_spawned", format!("the engine was started as process {pid}"), json!({"pid": pid}))
         }
         EventKind::EngineStuck => ("engine_stuck", "the engine outlived KILL".to_owned(), json!({})),
+        EventKind::EngineSuspect { offset } => (
+            "engine_suspect",
+            "the engine logged a CUDA error: it takes no new work until that is confirmed or not".to_owned(),
+            json!({"log_offset": offset}),
+        ),
         EventKind::FileFailed { file, error } => (
             "file_failed",
             format!("a file could not be written or removed: {file:?}, {error:?}"),
@@ -106,6 +148,11 @@ fn describe(happening: &Happening) -> (&'static str, String, Value) {
             "lease_ended",
             format!("lease {lease} did not complete: {}", how.label()),
             json!({"lease": lease.to_string(), "how": how}),
+        ),
+        EventKind::ModelStaged { took } => (
+            "model_staged",
+            format!("the model is present and verified after {}", span(took)),
+            json!({"took_seconds": seconds(*took)}),
         ),
         EventKind::OperationEnded { operation, kind, outcome, took } => (
             "operation_ended",
@@ -134,10 +181,47 @@ fn describe(happening: &Happening) -> (&'static str, String, Value) {
             json!({"misses": misses, "counted": counted}),
         ),
         EventKind::Registered => ("registered", "the pool is known".to_owned(), json!({})),
-        EventKind::RestartScheduled { at: when, delay, failures, reason } => (
+        EventKind::RestartAllowed => (
+            "restart_allowed",
+            "an operator lets the next restart pass backoff, window and circuits".to_owned(),
+            json!({}),
+        ),
+        EventKind::RestartHeldBack { restarts, window, until } => (
+            "restart_held_back",
+            format!(
+                "the next restart waits {}: {} within {}",
+                span(&until.left(at)),
+                words::count(*restarts, "restart"),
+                span(window)
+            ),
+            json!({"restarts": restarts, "window_seconds": seconds(*window), "in_seconds": seconds(until.left(at))}),
+        ),
+        EventKind::RestartPrevented { class, circuit, until } => (
+            "restart_prevented",
+            format!(
+                "no restart after {class}: circuit {} is open for {} more",
+                circuit.label(),
+                span(&until.left(at))
+            ),
+            json!({"reason": class.label(), "circuit": circuit, "in_seconds": seconds(until.left(at))}),
+        ),
+        EventKind::RestartScheduled { at: when, delay, base, failures, reason } => (
             "restart_scheduled",
             format!("a restart comes in {} after {reason}", span(&when.left(at))),
-            json!({"in_seconds": seconds(when.left(at)), "backoff_ms": delay.as_millis() as u64, "failures": failures, "reason": reason.label()}),
+            json!({"in_seconds": seconds(when.left(at)), "backoff_ms": delay.as_millis() as u64, "base_ms": base.as_millis() as u64, "failures": failures, "reason": reason.label()}),
+        ),
+        EventKind::RestartsFrequent { restarts, window } => (
+            "restarts_frequent",
+            format!("{} within {}", words::count(*restarts, "restart"), span(window)),
+            json!({"restarts": restarts, "window_seconds": seconds(*window)}),
+        ),
+        EventKind::Resumed { adopted, ended } => (
+            "resumed",
+            format!(
+                "the supervisor is back: {} run on, {ended} ended meanwhile",
+                words::count(*adopted, "engine")
+            ),
+            json!({"adopted": adopted, "ended": ended}),
         ),
         EventKind::ShutdownStarted { forced } => {
             let how = if *forced { "is forced to end" } else { "is going down" };
@@ -146,6 +230,11 @@ fn describe(happening: &Happening) -> (&'static str, String, Value) {
         EventKind::Signalled { signal } => {
             ("signalled", format!("the engine was signalled: {signal:?}"), json!({"signal": signal}))
         }
+        EventKind::StormBegan { storm, count, within, storms_total } => (
+            "storm_began",
+            format!("{} within {}", words::storm(*storm, *count), span(within)),
+            json!({"storm": storm.label(), "count": count, "window_seconds": seconds(*within), "storms_total": storms_total}),
+        ),
         EventKind::StaleInput => ("stale_input", "news of an older engine was dropped".to_owned(), json!({})),
     }
 }

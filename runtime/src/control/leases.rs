@@ -116,6 +116,7 @@ pub(super) async fn ask(
         Answer::Refused(refusal) => Err(shared.refused(&refusal, &pool).await),
         Answer::Withdrawn => Err(Problem::shutting_down()),
         Answer::Accepted { .. }
+        | Answer::Done
         | Answer::LeaseEnded
         | Answer::LeaseEndedBefore { .. }
         | Answer::Registered { .. }
@@ -162,6 +163,7 @@ pub(super) async fn renew(
         }
         Answer::Refused(refusal) => Err(Problem::refused(&refusal, &id)),
         Answer::Accepted { .. }
+        | Answer::Done
         | Answer::Granted { .. }
         | Answer::LeaseEnded
         | Answer::Registered { .. }
@@ -181,6 +183,7 @@ pub(super) async fn end(
         Answer::LeaseEndedBefore { how } => Ok(Json(LeaseEnded { id, already_ended: true, how })),
         Answer::Refused(refusal) => Err(Problem::refused(&refusal, &id)),
         Answer::Accepted { .. }
+        | Answer::Done
         | Answer::Granted { .. }
         | Answer::Registered { .. }
         | Answer::Renewed { .. }

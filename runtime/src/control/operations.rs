@@ -52,6 +52,8 @@ pub struct OperationStatus {
     pub superseded_by: Option<OperationKind>,
     /// Why it failed.
     pub verdict: Option<VerdictStatus>,
+    /// What failed besides: the engine that was to be replaced, or the start of the old one after it.
+    pub also: Option<VerdictStatus>,
 }
 
 impl OperationStatus {
@@ -74,13 +76,25 @@ impl OperationStatus {
             lost: Vec::new(),
             superseded_by: None,
             verdict: None,
+            also: None,
         };
         match outcome {
             Some(Outcome::EngineExited { lost }) => status.lost = words::lease_ids(lost),
-            Some(Outcome::Failed { verdict }) => status.verdict = Some(verdict.as_ref().into()),
+            Some(Outcome::Failed { verdict, also }) => {
+                status.verdict = Some(verdict.as_ref().into());
+                status.also = also.as_deref().map(Into::into);
+            }
             Some(Outcome::ForceStopped { cut }) => status.cut = words::lease_ids(cut),
+            Some(Outcome::RolledBack { verdict }) => status.verdict = Some(verdict.as_ref().into()),
             Some(Outcome::Superseded { by }) => status.superseded_by = Some(*by),
-            None | Some(Outcome::Completed | Outcome::Stuck | Outcome::TimedOut | Outcome::Undrained) => {}
+            None
+            | Some(
+                Outcome::Completed
+                | Outcome::Interrupted
+                | Outcome::Stuck
+                | Outcome::TimedOut
+                | Outcome::Undrained,
+            ) => {}
         }
         status
     }
@@ -172,7 +186,8 @@ impl Shared {
         match self.api.driver.command(pool, verb, correlation).await? {
             Answer::Accepted { operation } => Ok(operation),
             Answer::Refused(refusal) => Err(self.refused(&refusal, pool).await),
-            Answer::Granted { .. }
+            Answer::Done
+            | Answer::Granted { .. }
             | Answer::LeaseEnded
             | Answer::LeaseEndedBefore { .. }
             | Answer::Registered { .. }

@@ -94,6 +94,13 @@ impl Problem {
                 );
                 conflict("busy", "Busy", detail).with("operation", with)
             }
+            Refusal::CircuitOpen { retry_after } => {
+                let detail = format!(
+                    "a circuit of pool `{pool}` is open after too many failures in a row: the first trial starts by itself in {}; `poolctl allow-restart {pool}` lets one start pass now, `poolctl reset-breaker {pool}` closes the circuits, `poolctl reload {pool} --model …` gives it another model",
+                    wait(retry_after)
+                );
+                conflict("circuit-open", "Circuit open", detail).retry_after(*retry_after)
+            }
             Refusal::Draining { retry_after } => {
                 let detail = format!(
                     "pool `{pool}` is draining and takes no new work; its drain ends in {} at the latest",
@@ -113,6 +120,12 @@ impl Problem {
                 );
                 conflict("name-taken", "Name taken", detail)
             }
+            Refusal::NoPrevious => {
+                let detail = format!(
+                    "pool `{pool}` has not been given another model yet, so there is none to go back to"
+                );
+                conflict("no-previous", "No previous model", detail)
+            }
             Refusal::NotDraining => {
                 let detail = format!("pool `{pool}` is not draining, so there is nothing to take back");
                 conflict("not-draining", "Not draining", detail)
@@ -125,6 +138,12 @@ impl Problem {
                 Self::new(StatusCode::SERVICE_UNAVAILABLE, "not-ready", "Not ready", detail)
                     .with("phase", phase)
                     .retry_after(*retry_after)
+            }
+            Refusal::NotWanted => {
+                let detail = format!(
+                    "no engine of pool `{pool}` is wanted, so there is no restart to allow; preload it instead"
+                );
+                conflict("not-wanted", "Not wanted", detail)
             }
             Refusal::PortTaken { port, by } => {
                 let detail =

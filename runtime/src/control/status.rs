@@ -5,8 +5,8 @@
 use std::time::Duration;
 
 use pool_manager_core::{
-    CatalogEntry, DownBy, Due, Evidence, Gates, HoldReason, LastError, Operation, OperationId, PhaseName,
-    PoolView, ReleaseGate, Time, Verdict, View, Wanted,
+    CatalogEntry, CrashClass, DownBy, Due, Evidence, Gates, HoldReason, LastError, Operation, OperationId,
+    PhaseName, PoolView, ReleaseGate, Time, Verdict, View, Wanted,
 };
 use serde::{Deserialize, Serialize};
 
@@ -273,13 +273,17 @@ fn closed_gates(gates: &Gates, now: Time) -> Vec<GateStatus> {
         closed.push(gate("backoff", text, Some(seconds(until.left(now)))));
     }
     match gates.release {
-        ReleaseGate::Unasked => {}
+        ReleaseGate::Unasked | ReleaseGate::Asked { .. } => {}
         ReleaseGate::Held { since } => {
             let text = format!(
                 "ports or GPUs of the last engine are still in use, for {} now",
                 words::brief(seconds(now.since(since)))
             );
             closed.push(gate("release", text, None));
+        }
+        ReleaseGate::HostProblem { problem, recheck } => {
+            let text = CrashClass::HostProblem(problem).to_string();
+            closed.push(gate("host_problem", text, Some(seconds(recheck.left(now)))));
         }
         ReleaseGate::PortStranger { port, pid, recheck } => {
             let who = pid.map_or_else(|| "another process".to_owned(), |pid| format!("process {pid}"));

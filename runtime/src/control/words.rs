@@ -3,8 +3,8 @@
 use std::time::Duration;
 
 use pool_manager_core::{
-    DownBy, Due, Evidence, ExitStatus, LeaseId, LogClass, OperationKind, Outcome, ProbeAnswer, SpawnError,
-    StageError, StopCause, signal_name,
+    CircuitState, DownBy, Due, Evidence, ExitStatus, LeaseId, LogClass, OperationKind, Outcome, ProbeAnswer,
+    SpawnError, StageError, StopCause, Storm, signal_name,
 };
 
 /// A time span as people say it: `40ms`, `1.5s`, `12s`, `2m 5s`. Negative and not finite count as zero.
@@ -25,6 +25,7 @@ pub fn brief(seconds: f64) -> String {
 /// What happens at a deadline.
 pub(super) const fn due(due: Due) -> &'static str {
     match due {
+        Due::CircuitHalfOpen => "the circuit is half-open: one trial start",
         Due::DrainDeadline => "the drain's deadline: what is still in flight is cut or the drain given up",
         Due::GateOpens => "the start is tried, or its gate looked at again",
         Due::KillGrace => "KILL of the whole process tree, unless the engine has ended",
@@ -36,13 +37,17 @@ pub(super) const fn due(due: Due) -> &'static str {
         Due::Stable => "the engine counts as stable: the failure count goes back to 0",
         Due::StartTimeout => "the start is given up, unless the engine is ready",
         Due::StuckWait => "the engine is declared stuck, unless it has ended",
+        Due::SuspectOver => "the suspect engine serves again, unless its CUDA error was confirmed",
+        Due::TrialOver => "the circuits close: the engine ran long enough",
         Due::EvidenceAnswer => "the search for the end's cause is closed",
         Due::HandoffFileAnswer => "the handoff file is given up",
         Due::PidFileAnswer => "the PID file is given up",
+        Due::PreflightAnswer => "the reload's preflight counts as unanswered",
         Due::ProbeAnswer => "the health probe that is out counts as timed out",
         Due::ReleaseAnswer => "the check of ports and GPUs counts as unanswered",
         Due::SpawnAnswer => "the spawn counts as failed",
         Due::StageAnswer => "making the model present counts as failed",
+        Due::StageNextAnswer => "making the reload's model present counts as failed",
     }
 }
 
@@ -54,8 +59,10 @@ pub(super) fn evidence(evidence: &Evidence) -> String {
         Evidence::OomKill => "the kernel killed it for memory (its out-of-memory counter rose)".to_owned(),
         Evidence::OwnSignal(cause) => format!("we signalled it first, because {}", stop_cause(*cause)),
         Evidence::PortStranger(port) => format!("a process that is not ours listens on port {port}"),
+        Evidence::ProbeFailed { answer, .. } => format!("a health probe failed: {}", probe_answer(*answer)),
         Evidence::Spawn(error) => format!("no process was made: {}", spawn_error(*error)),
-        Evidence::Stage(error) => stage_error(*error).to_owned(),
+        Evidence::Stage(error) => stage_error(*error),
+        Evidence::Xid(number) => format!("the GPU's driver reported Xid {number}"),
     }
 }
 
@@ -86,6 +93,7 @@ pub(super) const fn log_class(class: LogClass) -> &'static str {
 pub(super) const fn stop_cause(cause: StopCause) -> &'static str {
     match cause {
         StopCause::Asked => "an operation asked for it",
+        StopCause::Doomed => "a CUDA error was confirmed",
         StopCause::PortStranger => "its port answered for another process",
         StopCause::StartTimeout => "it did not become ready in time",
         StopCause::Unhealthy => "its health probes failed",
@@ -104,10 +112,36 @@ pub(super) fn spawn_error(error: SpawnError) -> String {
     }
 }
 
-pub(super) const fn stage_error(error: StageError) -> &'static str {
+pub(super) fn stage_error(error: StageError) -> String {
     match error {
-        StageError::Missing => "the model file is not there or may not be read",
-        StageError::Stalled => "making the model present made no progress",
+        StageError::BadDigest => "the model's bytes do not add up to its digest".to_owned(),
+        StageError::BadSize => "the model has not the size that was stated".to_owned(),
+        StageError::Fetch(0) => "the model could not be fetched: no answer".to_owned(),
+        StageError::Fetch(status) => format!("the model could not be fetched: HTTP status {status}"),
+        StageError::Io(errno) => {
+            let error = std::io::Error::from_raw_os_error(errno);
+            format!("the model could not be read or written: {error}")
+        }
+        StageError::Missing => "the model file is not there or may not be read".to_owned(),
+        StageError::NoSpace => "the disk has no room for the model".to_owned(),
+        StageError::Stalled => "making the model present made no progress".to_owned(),
+    }
+}
+
+/// What became of a circuit.
+pub(super) const fn circuit_state(state: CircuitState) -> &'static str {
+    match state {
+        CircuitState::Closed => "closed",
+        CircuitState::HalfOpen => "is half-open: one start is let through",
+        CircuitState::Open => "opened",
+    }
+}
+
+/// `a storm of 10 restarts`.
+pub(super) fn storm(storm: Storm, times: u32) -> String {
+    match storm {
+        Storm::OutOfMemory => format!("memory ran out {}", count(times, "time")),
+        Storm::Restarts => format!("a storm of {}", count(times, "restart")),
     }
 }
 
@@ -142,9 +176,16 @@ pub(super) fn outcome(kind: OperationKind, outcome: &Outcome) -> String {
         Outcome::EngineExited { lost } => {
             format!("the engine ended by itself during the {kind}; {}", leases(lost.len(), "lost"))
         }
-        Outcome::Failed { verdict } => format!("{kind} failed: {}", verdict.class),
+        Outcome::Failed { verdict, also: None } => format!("{kind} failed: {}", verdict.class),
+        Outcome::Failed { verdict, also: Some(also) } => {
+            format!("{kind} failed: {}; and the engine before it: {}", verdict.class, also.class)
+        }
         Outcome::ForceStopped { cut } => {
             format!("{kind} ended by force: the engine was stopped and {}", leases(cut.len(), "cut"))
+        }
+        Outcome::Interrupted => format!("{kind} was interrupted: the supervisor was replaced meanwhile"),
+        Outcome::RolledBack { verdict } => {
+            format!("{kind} was rolled back, the old model serves again: {}", verdict.class)
         }
         Outcome::Superseded { by } => format!("{kind} gave way to {}", by.label()),
         Outcome::Stuck => format!("{kind} failed: the engine outlived KILL"),

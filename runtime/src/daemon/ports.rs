@@ -64,7 +64,8 @@ fn find_taken(asked: Vec<Ask>, state_dir: &Path) -> Vec<Taken> {
 fn taken(ask: &Ask, state_dir: &Path) -> Option<Taken> {
     let Ask { port, port_key, pool, consequence } = ask;
     match holder_of(*port, state_dir) {
-        ReleaseAnswer::Free => None,
+        // Only ports were asked about.
+        ReleaseAnswer::DriverMismatch | ReleaseAnswer::Free | ReleaseAnswer::NoDevice => None,
         ReleaseAnswer::PortStranger { pid, .. } => {
             let who = pid.map_or_else(|| "a process that may not be seen".to_owned(), named);
             Some(Taken::ByStranger(format!("{port_key}: {port} is in use by {who}; {consequence}")))

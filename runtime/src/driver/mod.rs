@@ -251,8 +251,10 @@ impl<T: Timer, X: Executors> Driver<T, X> {
             match effect {
                 Effect::Exit => self.exiting = true,
                 Effect::Reply { command, answer } => unwanted.extend(self.reply(command, *answer)),
-                effect @ (Effect::CheckRelease { .. }
+                effect @ (Effect::CancelStage { .. }
+                | Effect::CheckRelease { .. }
                 | Effect::CollectEvidence { .. }
+                | Effect::Preflight { .. }
                 | Effect::Probe { .. }
                 | Effect::RemoveFile { .. }
                 | Effect::Signal { .. }

@@ -345,11 +345,13 @@ mod tests {
             liveness: Endpoint::None,
             url: Some("http://127.0.0.1:8080".into()),
             catalog: CatalogEntry {
+                id: None,
                 engine: "llama-server".into(),
                 engine_version: None,
                 model: "a".into(),
                 digest: None,
             },
+            size_bytes: None,
             device_mask: vec!["GPU-1".into()],
             slots: 4,
             core_dumps: false,

@@ -105,6 +105,10 @@ impl Executors for Local {
         match effect {
             Effect::CheckRelease { id, spec } => self.release.check(id, spec),
             Effect::CollectEvidence { id, engine, within } => self.evidence.collect(id, engine, within),
+            Effect::Preflight { id, pool: _, spec } => match self.launches.get(spec) {
+                Some(launch) => stage::preflight(id, launch, self.completions.clone()),
+                None => self.completions.completed(id, Completion::Preflighted(Err(StageError::Missing))),
+            },
             Effect::Probe { id, engine, kind, timeout } => self.probe(id, engine, kind, timeout),
             Effect::RemoveFile { id, engine, file } => self.remove_file(id, engine, file),
             Effect::Signal { engine, signal } => self.signal.signal(engine, signal),
@@ -114,6 +118,8 @@ impl Executors for Local {
                 None => self.completions.completed(id, Completion::Staged(Err(StageError::Missing))),
             },
             Effect::WriteFile { id, engine, file } => self.write_file(id, engine, file),
+            // A look at the files is over before anybody could cancel it.
+            Effect::CancelStage { .. } => {}
             // The driver answers and exits itself.
             Effect::Exit | Effect::Reply { .. } => {}
         }

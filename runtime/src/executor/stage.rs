@@ -3,13 +3,15 @@
 
 use std::fs::{self, File};
 use std::io;
+use std::os::unix::fs::MetadataExt;
 use std::path::Path;
 use std::sync::Arc;
 use std::thread;
 
 use nix::fcntl::AtFlags;
 use nix::unistd::{AccessFlags, faccessat};
-use pool_manager_core::{Completion, EffectId, StageError};
+use pool_manager_core::{Completion, EffectId, ModelStamp, Preflight, StageError};
+use xxhash_rust::xxh3::xxh3_64;
 
 use crate::executor::Completions;
 use crate::launch::Launch;
@@ -19,11 +21,28 @@ use crate::launch::Launch;
 /// A model may lie on a network file system that hangs. Then the thread hangs with it: the core's
 /// stall deadline answers for it, and the daemon's exit does not wait for it.
 pub fn start(id: EffectId, launch: Arc<Launch>, completions: Completions) {
+    look(id, launch, completions, Completion::Staged);
+}
+
+/// Looks, on a thread of its own, and completes the effect with `Preflighted`: nothing is fetched, so what is
+/// there now is what staging would find.
+pub fn preflight(id: EffectId, launch: Arc<Launch>, completions: Completions) {
+    look(id, launch, completions, |found| {
+        Completion::Preflighted(found.map(|stamp| Preflight { stamp: Some(stamp), fetch: false }))
+    });
+}
+
+fn look(
+    id: EffectId,
+    launch: Arc<Launch>,
+    completions: Completions,
+    answer: fn(Result<ModelStamp, StageError>) -> Completion,
+) {
     let on_thread = completions.clone();
-    let work = move || on_thread.completed(id, Completion::Staged(check(&launch)));
+    let work = move || on_thread.completed(id, answer(check(&launch)));
     if let Err(error) = thread::Builder::new().name("stage".to_owned()).spawn(work) {
         tracing::warn!(%error, "no thread to look for a model");
-        completions.completed(id, Completion::Staged(Err(StageError::Stalled)));
+        completions.completed(id, answer(Err(StageError::Stalled)));
     }
 }
 
@@ -32,7 +51,7 @@ pub fn start(id: EffectId, launch: Arc<Launch>, completions: Completions) {
 ///
 /// # Errors
 /// [`StageError::Missing`].
-pub fn check(launch: &Launch) -> Result<(), StageError> {
+pub fn check(launch: &Launch) -> Result<ModelStamp, StageError> {
     let pool = &launch.pool;
     if let Some(path) = &launch.model_path
         && let Err(error) = readable(path)
@@ -46,7 +65,18 @@ pub fn check(launch: &Launch) -> Result<(), StageError> {
         tracing::warn!(pool_id = %pool, "the program {program} cannot be executed: {error}; correct the pool's argv");
         return Err(StageError::Missing);
     }
-    Ok(())
+    Ok(stamp(launch))
+}
+
+/// Which bytes the model is: path, size and time of change; the name alone where it is not a path.
+fn stamp(launch: &Launch) -> ModelStamp {
+    let mut bytes = launch.catalog.model.as_bytes().to_vec();
+    if let Some(found) = launch.model_path.as_ref().and_then(|path| fs::metadata(path).ok()) {
+        bytes.extend(found.len().to_le_bytes());
+        bytes.extend(found.mtime().to_le_bytes());
+        bytes.extend(found.mtime_nsec().to_le_bytes());
+    }
+    ModelStamp(xxh3_64(&bytes))
 }
 
 /// A model is a file or, for engines that take one, a folder of files.
@@ -89,11 +119,13 @@ mod tests {
             liveness: Endpoint::None,
             url: None,
             catalog: CatalogEntry {
+                id: None,
                 engine: "e".into(),
                 engine_version: None,
                 model: "m".into(),
                 digest: None,
             },
+            size_bytes: None,
             device_mask: Vec::new(),
             slots: 1,
             core_dumps: false,
@@ -125,7 +157,7 @@ mod tests {
             ("a folder as a program", &model_folder, Some(&plain), missing),
         ];
         for (what, program, model, expected) in cases {
-            assert_eq!(check(&launch(program, model.cloned())), expected, "{what}");
+            assert_eq!(check(&launch(program, model.cloned())).map(drop), expected, "{what}");
         }
     }
 
@@ -133,9 +165,10 @@ mod tests {
     fn a_stage_effect_is_completed_once() {
         let (queue, mut results) = unbounded_channel();
         let id = EffectId { pool: PoolUid(1), sequence: 7 };
-        start(id, Arc::new(launch(Path::new("/bin/sh"), None)), Completions::new(queue));
-        let expected = Input::Completed { effect: id, result: Completion::Staged(Ok(())) };
-        assert_eq!(results.blocking_recv(), Some(expected));
+        let launch = Arc::new(launch(Path::new("/bin/sh"), None));
+        start(id, Arc::clone(&launch), Completions::new(queue));
+        let staged = Input::Completed { effect: id, result: Completion::Staged(Ok(stamp(&launch))) };
+        assert_eq!(results.blocking_recv(), Some(staged));
         assert_eq!(results.blocking_recv(), None);
     }
 }

@@ -145,20 +145,34 @@ impl Metrics {
             EventKind::StaleInput => {
                 self.stale_inputs.inc();
             }
-            EventKind::Deregistered
+            EventKind::BreakerReset
+            | EventKind::CandidateFailed { .. }
+            | EventKind::CircuitChanged { .. }
+            | EventKind::Committed { .. }
+            | EventKind::Deregistered
             | EventKind::DrainStarted { .. }
+            | EventKind::EngineCleared
+            | EventKind::EngineDoomed { .. }
             | EventKind::EngineEnded { .. }
             | EventKind::EngineReady { .. }
             | EventKind::EngineSpawned { .. }
             | EventKind::EngineStuck
+            | EventKind::EngineSuspect { .. }
             | EventKind::FileFailed { .. }
             | EventKind::LeaseEnded { .. }
+            | EventKind::ModelStaged { .. }
             | EventKind::OperationStarted { .. }
             | EventKind::PhaseChanged { .. }
             | EventKind::PortStranger { .. }
             | EventKind::Registered
+            | EventKind::RestartAllowed
+            | EventKind::RestartHeldBack { .. }
+            | EventKind::RestartPrevented { .. }
+            | EventKind::RestartsFrequent { .. }
+            | EventKind::Resumed { .. }
             | EventKind::ShutdownStarted { .. }
-            | EventKind::Signalled { .. } => {}
+            | EventKind::Signalled { .. }
+            | EventKind::StormBegan { .. } => {}
         }
     }
 

@@ -6,8 +6,9 @@ use std::fmt;
 use std::time::Duration;
 
 use pool_manager_core::{
-    CrashClass, DrainOutcome, Event, EventKind, Evidence, ExitStatus, FileError, FileKind, Incarnation,
-    LeaseEnding, LeaseId, Memory, Outcome, PoolView, ProbeAnswer, Signal, Time, Verdict, signal_name,
+    CircuitState, CrashClass, DrainOutcome, Event, EventKind, Evidence, ExitStatus, FileError, FileKind,
+    Incarnation, LeaseEnding, LeaseId, Memory, Outcome, PoolView, ProbeAnswer, Signal, Time, Verdict,
+    signal_name,
 };
 
 /// How much a record matters.
@@ -156,6 +157,25 @@ fn describe(subject: &Subject, event: &Event, fields: &mut Fields) {
 
 fn translate(event: &Event) -> (Level, &'static str, Fields) {
     match &event.kind {
+        EventKind::BreakerReset => (Level::Info, "circuits closed by an operator", Vec::new()),
+        EventKind::CandidateFailed { verdict } => {
+            (crash_level(verdict.class), "the new model did not become ready", blame(verdict))
+        }
+        EventKind::CircuitChanged { circuit, from, to, failures, open_for } => {
+            let mut fields = vec![
+                ("circuit", text(circuit.label())),
+                ("from", text(from.label())),
+                ("to", text(to.label())),
+                ("failures", Value::Uint((*failures).into())),
+            ];
+            fields.extend(open_for.map(|span| ("open_ms", Value::Uint(millis(span)))));
+            let level = if *to == CircuitState::Open { Level::Error } else { Level::Warn };
+            (level, "circuit changed", fields)
+        }
+        EventKind::Committed { from, to } => {
+            let fields = vec![("from", text(&from.model)), ("to", text(&to.model))];
+            (Level::Info, "reload committed", fields)
+        }
         EventKind::Crashed { verdict, uptime, crashes_total } => {
             let mut fields = blame(verdict);
             fields.push(("uptime_seconds", Value::Uint(uptime.as_secs())));
@@ -182,6 +202,11 @@ fn translate(event: &Event) -> (Level, &'static str, Fields) {
             ];
             (level, message, fields)
         }
+        EventKind::EngineCleared => (Level::Info, "suspect engine cleared", Vec::new()),
+        EventKind::EngineDoomed { xid } => {
+            let fields = xid.map(|xid| ("xid", Value::Uint(xid.into()))).into_iter().collect();
+            (Level::Error, "CUDA error confirmed: the engine is taken out of service", fields)
+        }
         EventKind::EngineEnded { status, stopped_for } => {
             let mut fields = exit_fields(*status);
             fields.push(("asked", Value::Bool(stopped_for.is_some())));
@@ -194,6 +219,9 @@ fn translate(event: &Event) -> (Level, &'static str, Fields) {
             (Level::Info, "engine spawned", vec![("pid", Value::Uint((*pid).into()))])
         }
         EventKind::EngineStuck => (Level::Error, "engine outlived KILL", Vec::new()),
+        EventKind::EngineSuspect { offset } => {
+            (Level::Warn, "the engine logged a CUDA error", vec![("log_offset", Value::Uint(*offset))])
+        }
         EventKind::FileFailed { file, error } => {
             let fields = vec![("file", text(file_name(*file))), ("error", text(&file_error(*error)))];
             (Level::Error, "file could not be written or removed", fields)
@@ -205,6 +233,9 @@ fn translate(event: &Event) -> (Level, &'static str, Fields) {
             };
             let fields = vec![("lease", text(&lease.to_string())), ("how", text(how.label()))];
             (level, "lease ended without completing", fields)
+        }
+        EventKind::ModelStaged { took } => {
+            (Level::Info, "model staged", vec![("took_ms", Value::Uint(millis(*took)))])
         }
         EventKind::OperationEnded { operation, kind, outcome, took } => {
             let mut fields = vec![
@@ -237,20 +268,63 @@ fn translate(event: &Event) -> (Level, &'static str, Fields) {
             (Level::Warn, "liveness probe failed", fields)
         }
         EventKind::Registered => (Level::Info, "pool registered", Vec::new()),
-        EventKind::RestartScheduled { at, delay, failures, reason } => {
+        EventKind::RestartAllowed => {
+            (Level::Info, "next restart allowed to pass backoff, window and circuits", Vec::new())
+        }
+        EventKind::RestartHeldBack { restarts, window, until } => {
+            let fields = vec![
+                ("restarts", Value::Uint((*restarts).into())),
+                ("window_ms", Value::Uint(millis(*window))),
+                ("wait_ms", Value::Uint(millis(until.left(event.at)))),
+            ];
+            (Level::Warn, "restart rate limited", fields)
+        }
+        EventKind::RestartPrevented { class, circuit, until } => {
+            let fields = vec![
+                ("class", text(class.label())),
+                ("reason", text(&class.to_string())),
+                ("circuit", text(circuit.label())),
+                ("wait_ms", Value::Uint(millis(until.left(event.at)))),
+            ];
+            (Level::Error, "no restart: a circuit is open", fields)
+        }
+        EventKind::RestartsFrequent { restarts, window } => {
+            let fields = vec![
+                ("restarts", Value::Uint((*restarts).into())),
+                ("window_ms", Value::Uint(millis(*window))),
+            ];
+            (Level::Warn, "restarts are frequent", fields)
+        }
+        EventKind::RestartScheduled { at, delay, base, failures, reason } => {
             let fields = vec![
                 ("backoff_ms", Value::Uint(millis(*delay))),
+                ("base_ms", Value::Uint(millis(*base))),
                 ("failures", Value::Uint((*failures).into())),
                 ("restart_at", text(&at.to_string())),
                 ("reason", text(&reason.to_string())),
             ];
             (Level::Warn, "restart scheduled", fields)
         }
+        EventKind::Resumed { adopted, ended } => {
+            let fields =
+                vec![("adopted", Value::Uint((*adopted).into())), ("ended", Value::Uint((*ended).into()))];
+            (Level::Info, "supervisor resumed", fields)
+        }
         EventKind::ShutdownStarted { forced } => {
             (Level::Info, "shutdown started", vec![("forced", Value::Bool(*forced))])
         }
         EventKind::Signalled { signal: Signal::Graceful } => (Level::Info, "TERM sent", Vec::new()),
         EventKind::Signalled { signal: Signal::KillTree } => (Level::Warn, "KILL sent", Vec::new()),
+        EventKind::StormBegan { storm, count, within, storms_total } => {
+            let fields = vec![
+                ("storm", text(storm.label())),
+                ("count", Value::Uint((*count).into())),
+                ("window_ms", Value::Uint(millis(*within))),
+                ("storms_total", Value::Uint(*storms_total)),
+                ("alert", Value::Bool(true)),
+            ];
+            (Level::Error, "storm began", fields)
+        }
         EventKind::StaleInput => (Level::Debug, "stale input dropped", Vec::new()),
     }
 }
@@ -291,11 +365,11 @@ fn operation_level(outcome: &Outcome, fields: &mut Fields) -> Level {
             fields.push(("leases", leases(ids)));
             Level::Warn
         }
-        Outcome::Failed { verdict } => {
+        Outcome::Failed { verdict, also: _ } | Outcome::RolledBack { verdict } => {
             fields.push(("reason", text(&verdict.class.to_string())));
             Level::Warn
         }
-        Outcome::TimedOut => Level::Warn,
+        Outcome::Interrupted | Outcome::TimedOut => Level::Warn,
         Outcome::Stuck => Level::Error,
     }
 }
@@ -309,8 +383,10 @@ fn blame(verdict: &Verdict) -> Fields {
         | Evidence::OomKill
         | Evidence::OwnSignal(_)
         | Evidence::PortStranger(_)
+        | Evidence::ProbeFailed { .. }
         | Evidence::Spawn(_)
-        | Evidence::Stage(_) => None,
+        | Evidence::Stage(_)
+        | Evidence::Xid(_) => None,
     });
     fields.extend(exit.map(exit_fields).unwrap_or_default());
     fields
@@ -427,6 +503,7 @@ mod tests {
         let kind = EventKind::RestartScheduled {
             at: Time::ZERO,
             delay: Duration::from_millis(1100),
+            base: Duration::from_millis(1000),
             failures: 1,
             reason: CrashClass::Exit(1),
         };

@@ -13,8 +13,8 @@ use pool_manager::driver::{Driver, DriverHandle, Executors, Timer};
 use pool_manager::launch::{Endpoint, Launch, Launches};
 use pool_manager_core::{
     CatalogEntry, Completion, Correlation, Effect, EngineRef, EngineSpec, Event, EvidenceReport, ExitStatus,
-    Host, HostConfig, Input, LogClass, LogEvidence, Policy, PoolName, PoolSpec, PoolUid, ProbeAnswer,
-    ReleaseAnswer, Signal, SpawnError, Spawned, SpecHash, StageError, Time,
+    Host, HostConfig, Input, LogClass, LogEvidence, ModelStamp, PerformanceHints, Policy, PoolName, PoolSpec,
+    PoolUid, Preflight, ProbeAnswer, ReleaseAnswer, Signal, SpawnError, Spawned, SpecHash, StageError, Time,
 };
 use serde_json::Value;
 use tokio::sync::{mpsc, oneshot};
@@ -233,6 +233,7 @@ impl Reply {
 fn pool(number: usize, name: &str, engine: Engine, slots: u32, queue: u32) -> (PoolSpec, Launch) {
     let port = 9000 + number as u16;
     let catalog = CatalogEntry {
+        id: None,
         engine: "stub".to_owned(),
         engine_version: Some("1".to_owned()),
         model: format!("/models/{name}.gguf"),
@@ -249,6 +250,7 @@ fn pool(number: usize, name: &str, engine: Engine, slots: u32, queue: u32) -> (P
             catalog: catalog.clone(),
             device_mask: vec![number.to_string()],
             port: Some(port),
+            hints: PerformanceHints::default(),
         },
         policy,
         autostart: false,
@@ -263,6 +265,7 @@ fn pool(number: usize, name: &str, engine: Engine, slots: u32, queue: u32) -> (P
         liveness: Endpoint::None,
         url: Some(format!("http://127.0.0.1:{port}")),
         catalog,
+        size_bytes: None,
         device_mask: Vec::new(),
         slots,
         core_dumps: false,
@@ -320,6 +323,12 @@ impl Executors for AtOnce {
                 let report = EvidenceReport { log: vec![line], oom_kill: None };
                 (id, Completion::Evidence(Box::new(report)))
             }
+            Effect::CancelStage { .. } => return,
+            Effect::Preflight { id, spec, .. } => {
+                let preflight = Preflight { stamp: Some(ModelStamp(spec.0)), fetch: false };
+                let missing = spec.0 / 100 == Engine::Broken as u64;
+                (id, Completion::Preflighted(if missing { Err(StageError::Missing) } else { Ok(preflight) }))
+            }
             Effect::Probe { id, engine, .. } => {
                 let slow = self.engine(engine.pool) == Engine::Slow;
                 (id, Completion::Probed(if slow { ProbeAnswer::Loading } else { ProbeAnswer::Healthy }))
@@ -340,7 +349,14 @@ impl Executors for AtOnce {
             }
             Effect::Stage { id, spec, .. } => {
                 let missing = spec.0 / 100 == Engine::Broken as u64;
-                (id, Completion::Staged(if missing { Err(StageError::Missing) } else { Ok(()) }))
+                (
+                    id,
+                    Completion::Staged(if missing {
+                        Err(StageError::Missing)
+                    } else {
+                        Ok(ModelStamp(spec.0))
+                    }),
+                )
             }
             Effect::Signal { engine, signal } => {
                 let number = match signal {

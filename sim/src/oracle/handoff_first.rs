@@ -50,9 +50,11 @@ impl Oracle for HandoffFirst {
                     format!("engine {engine} gets {signal:?} while its handoff file stands")
                 });
             }
-            Effect::CheckRelease { .. }
+            Effect::CancelStage { .. }
+            | Effect::CheckRelease { .. }
             | Effect::CollectEvidence { .. }
             | Effect::Exit
+            | Effect::Preflight { .. }
             | Effect::Probe { .. }
             | Effect::RemoveFile { .. }
             | Effect::Reply { .. }

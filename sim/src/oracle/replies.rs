@@ -29,9 +29,13 @@ impl Oracle for Replies {
             }
             Input::Completed { .. }
             | Input::Exited { .. }
-            | Input::LeaseWithdraw { .. }
-            | Input::Shutdown { .. }
             | Input::Gap { .. }
+            | Input::GpuFault { .. }
+            | Input::LeaseWithdraw { .. }
+            | Input::LogLine { .. }
+            | Input::Resume(_)
+            | Input::Shutdown { .. }
+            | Input::StageProgress { .. }
             | Input::Stalled
             | Input::Timer => {}
         }

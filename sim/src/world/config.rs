@@ -1,6 +1,8 @@
 //! What a world is told at its start.
 
-use pool_manager_core::{CatalogEntry, EngineSpec, HostConfig, Policy, PoolName, PoolSpec, SpecHash};
+use pool_manager_core::{
+    CatalogEntry, EngineSpec, HostConfig, PerformanceHints, Policy, PoolName, PoolSpec, SpecHash,
+};
 
 use crate::random::Span;
 
@@ -103,6 +105,7 @@ pub fn test_pool(name: &str) -> PoolSpec {
         engine: EngineSpec {
             hash: SpecHash(hash),
             catalog: CatalogEntry {
+                id: None,
                 engine: "stub-engine".to_owned(),
                 engine_version: Some("1.0.0".to_owned()),
                 model: "llama-7b-v1".to_owned(),
@@ -110,6 +113,7 @@ pub fn test_pool(name: &str) -> PoolSpec {
             },
             device_mask: vec!["0".to_owned()],
             port: None,
+            hints: PerformanceHints::default(),
         },
         policy: Policy::default(),
         autostart: false,

@@ -2,7 +2,7 @@
 
 use pool_manager_core::{
     Answer, CommandId, Completion, Effect, EffectId, EngineRef, EvidenceReport, FileKind, LogEvidence,
-    Signal, SpecHash,
+    ModelStamp, Preflight, Signal, SpecHash,
 };
 
 use super::{Occurrence, World};
@@ -17,6 +17,7 @@ const STUCK_FOR: Span = Span::millis(30_000, 90_000);
 impl World {
     pub(super) fn carry_out(&mut self, effect: Effect) {
         match effect {
+            Effect::CancelStage { id } => self.agenda.retain(|occurrence| !occurrence.completes(id)),
             Effect::CheckRelease { id, .. } => {
                 self.later(self.latencies.release, Occurrence::ReleaseLands { id });
             }
@@ -26,6 +27,11 @@ impl World {
                 self.agenda.file(self.now + took + lag, Occurrence::EvidenceLands { id, engine });
             }
             Effect::Exit => self.exited = true,
+            Effect::Preflight { id, spec, .. } => {
+                let preflight = Preflight { stamp: Some(ModelStamp(spec.0)), fetch: false };
+                let result = Completion::Preflighted(Ok(preflight));
+                self.later(self.latencies.stage, Occurrence::Completes { id, result });
+            }
             Effect::Probe { id, engine, timeout, .. } => self.probe(id, engine, timeout),
             Effect::RemoveFile { id, engine, file } => {
                 self.later(self.latencies.file, Occurrence::RemovalLands { id, engine, file });
@@ -33,8 +39,8 @@ impl World {
             Effect::Reply { command, answer } => self.deliver(command, *answer),
             Effect::Signal { engine, signal } => self.signal(engine, signal),
             Effect::Spawn { id, engine, spec } => self.spawn(id, engine, spec),
-            Effect::Stage { id, .. } => {
-                let result = Completion::Staged(Ok(()));
+            Effect::Stage { id, spec, .. } => {
+                let result = Completion::Staged(Ok(ModelStamp(spec.0)));
                 self.later(self.latencies.stage, Occurrence::Completes { id, result });
             }
             Effect::WriteFile { id, engine, file } => {

@@ -47,6 +47,11 @@ pub(super) enum Occurrence {
 }
 
 impl Occurrence {
+    /// Whether it is the end of this effect, certain when the effect was given.
+    pub(super) fn completes(&self, effect: EffectId) -> bool {
+        matches!(self, Self::Completes { id, .. } if *id == effect)
+    }
+
     /// Whether the driver takes it after due timers: commands and lease asks.
     pub(super) const fn is_after_timers(&self) -> bool {
         match self {
@@ -58,9 +63,13 @@ impl Occurrence {
                 | Input::Shutdown { .. } => true,
                 Input::Completed { .. }
                 | Input::Exited { .. }
+                | Input::GpuFault { .. }
                 | Input::LeaseEnd { .. }
                 | Input::LeaseRenew { .. }
                 | Input::Gap { .. }
+                | Input::LogLine { .. }
+                | Input::Resume(_)
+                | Input::StageProgress { .. }
                 | Input::Stalled
                 | Input::Timer => false,
             },

@@ -32,7 +32,11 @@ pub(crate) fn start(seed: u64) -> (World, Vec<PoolUid>) {
         3 => Latencies::overloaded(),
         _ => Latencies::NONE,
     };
-    let host = HostConfig { epoch: 1, shutdown_deadline: Duration::from_secs(seed % 3 * 5) };
+    let host = HostConfig {
+        epoch: 1,
+        shutdown_deadline: Duration::from_secs(seed % 3 * 5),
+        ..HostConfig::default()
+    };
     let mut world = World::new(WorldConfig { seed, host, latencies, order });
     let pools = (0..2).map(|number| add_pool(&mut world, seed, number)).collect();
     let mut operator = Operator::restless(Span::millis(100, 8000));

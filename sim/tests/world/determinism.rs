@@ -44,9 +44,11 @@ impl Oracle for Canary {
             Effect::Spawn { engine, .. } => {
                 Err(Violation { invariant: "X99: the canary sings", detail: engine.to_string() })
             }
-            Effect::CheckRelease { .. }
+            Effect::CancelStage { .. }
+            | Effect::CheckRelease { .. }
             | Effect::CollectEvidence { .. }
             | Effect::Exit
+            | Effect::Preflight { .. }
             | Effect::Probe { .. }
             | Effect::RemoveFile { .. }
             | Effect::Reply { .. }
