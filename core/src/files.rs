@@ -60,6 +60,11 @@ impl Files {
         self.handoff = self.handoff.interrupted();
     }
 
+    /// Of a file nobody knows whether it is there: what is wanted of it is done again.
+    pub(crate) const fn recall(&mut self, kind: FileKind, wanted: bool) {
+        *self.file_mut(kind) = File { wanted, there: !wanted, busy: false };
+    }
+
     /// Whether a file is as wanted and nothing is under way.
     pub(crate) const fn is_settled(&self, kind: FileKind) -> bool {
         let file = match kind {

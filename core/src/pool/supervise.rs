@@ -12,7 +12,7 @@ use crate::deadline::Due;
 use crate::errand::Errand;
 use crate::event::EventKind;
 use crate::gate::{Gates, ReleaseGate};
-use crate::id::{CommandId, Incarnation};
+use crate::id::CommandId;
 use crate::input::{SpawnError, StageError};
 use crate::limiter::Admission;
 use crate::phase::{DownBy, Ended, Held, Phase, StartCause, Waiting, Wanted};
@@ -282,11 +282,7 @@ impl Pool {
     }
 
     fn backoff(&self, cx: &Cx<'_>, class: CrashClass) -> (Duration, Duration) {
-        let key = backoff::Key {
-            seed: cx.seed,
-            pool: self.uid,
-            incarnation: Incarnation { epoch: cx.epoch, n: self.incarnations },
-        };
+        let key = backoff::Key { seed: cx.seed, pool: self.uid, incarnation: self.last_incarnation };
         // A clean end waits the first step, whatever failed before it.
         let failures = if class == CrashClass::Clean { 1 } else { self.supervision.failures.max(1) };
         let policy = &self.policy.restart;

@@ -8,6 +8,7 @@ mod crash;
 mod drain;
 mod lease;
 mod operation;
+mod recall;
 mod reload;
 mod resume;
 mod shutdown;

@@ -146,6 +146,20 @@ fn lines_of_other_classes_and_of_older_engines_take_nothing_out_of_service() {
 }
 
 #[test]
+fn a_probe_that_takes_longer_than_the_suspicion_still_decides() {
+    for (answer, ready) in [(ProbeAnswer::Healthy, true), (ProbeAnswer::TimedOut, false)] {
+        let mut stage = Stage::ready_with(|spec| spec.policy.liveness.timeout = SECOND * 25);
+        logs(&mut stage, LogClass::CudaError);
+        stage.pass(SECOND * 20);
+        assert!(stage.view().suspect);
+        stage.probed(answer);
+        stage.settle();
+        stage.pass_healthy(SECOND * 6);
+        assert_eq!((stage.view().health.ready, stage.phase() == PhaseName::Stopping), (ready, !ready));
+    }
+}
+
+#[test]
 fn without_liveness_probes_a_suspect_engine_is_probed_once() {
     let mut stage = Stage::ready_with(|spec| spec.policy.liveness.interval = Duration::ZERO);
     logs(&mut stage, LogClass::CudaError);

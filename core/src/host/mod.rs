@@ -7,6 +7,12 @@
 //! feeds the next; when [`Host::poll_timeout`] comes due it feeds [`Input::Timer`]. Nothing here reads a
 //! clock or a file, so the same inputs always give the same effects.
 
+mod recall;
+mod resume;
+mod view;
+
+pub use view::View;
+
 use alloc::boxed::Box;
 use alloc::collections::BTreeMap;
 use alloc::vec::Vec;
@@ -18,16 +24,15 @@ use crate::answer::{Answer, Refusal};
 use crate::deadline::{DeadlineIndex, Due};
 use crate::effect::{Effect, Signal};
 use crate::event::{Event, EventKind};
-use crate::id::{CommandId, Correlation, EffectId, EngineRef, LeaseId, OperationId, PoolName, PoolUid};
-use crate::input::{Adopted, Completion, Input, Resume};
+use crate::id::{CommandId, Correlation, EffectId, EngineRef, LeaseId, PoolName, PoolUid};
+use crate::input::{Completion, Input};
 use crate::lease::Endings;
 use crate::limiter::Limiter;
-use crate::operation::{Operation, Outcomes};
+use crate::operation::Outcomes;
 use crate::pool::{Books, Cx, LeaseAsk, Outbox, Pool};
 use crate::spec::{HostConfig, PoolSpec};
 use crate::time::Time;
 use crate::verdict::LogEvidence;
-use crate::view::{LeaseView, PoolView};
 
 /// The state machine of one GPU host.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
@@ -226,35 +231,6 @@ impl Host {
         self.in_every_pool(|pool, cx| pool.shut_down(cx, correlation, patience));
     }
 
-    /// This state outlived the supervisor that made it: every pool goes on with the engine that lives, or without.
-    /// Processes that no pool knows are killed: nobody else would.
-    fn resume(&mut self, resume: &Resume) {
-        self.config.epoch = resume.epoch;
-        self.closing = None;
-        self.orphaned_spawns.clear();
-        self.books.limiter.interrupted();
-        self.deadlines = DeadlineIndex::default();
-        for (uid, pool) in &self.pools {
-            self.deadlines.refile(*uid, None, pool.next_deadline().map(|(at, _)| at));
-        }
-        let known = |engine: EngineRef| {
-            let pool = self.pools.get(&engine.pool);
-            pool.and_then(Pool::known_engine).is_some_and(|known| known.incarnation == engine.incarnation)
-        };
-        let (ours, strays): (Vec<Adopted>, Vec<Adopted>) =
-            resume.alive.iter().partition(|adopted| known(adopted.engine));
-        let ended = resume.ended.iter().filter(|(engine, _)| known(*engine)).count();
-        self.tell(EventKind::Resumed {
-            adopted: u32::try_from(ours.len()).unwrap_or(u32::MAX),
-            ended: u32::try_from(ended).unwrap_or(u32::MAX),
-        });
-        for stray in strays {
-            self.kill_orphan(stray.engine);
-        }
-        self.in_every_pool(|pool, cx| pool.resume(cx, &ours, &resume.ended));
-        self.version += 1;
-    }
-
     /// A spawn that outlived its pool is answered: a process that came of it is stopped.
     fn stop_orphan(&mut self, effect: EffectId, result: &Completion) {
         let orphan = self.orphaned_spawns.remove(&effect);
@@ -411,67 +387,5 @@ impl Host {
 
     fn reply(&mut self, command: CommandId, answer: Answer) {
         self.outbox.effects.push_back(Effect::Reply { command, answer: Box::new(answer) });
-    }
-}
-
-/// What readers see of a host: borrowed, consistent, in name order.
-#[derive(Clone, Copy, Debug)]
-pub struct View<'a> {
-    host: &'a Host,
-}
-
-impl<'a> View<'a> {
-    /// Every pool, by name.
-    pub fn pools(self) -> impl Iterator<Item = PoolView<'a>> {
-        self.host.names.values().filter_map(move |uid| self.pool(*uid))
-    }
-
-    /// One pool.
-    #[must_use]
-    pub fn pool(self, uid: PoolUid) -> Option<PoolView<'a>> {
-        self.host.pools.get(&uid).map(|pool| pool.view(self.host.now))
-    }
-
-    /// What a name stands for.
-    #[must_use]
-    pub fn uid_of(self, name: &str) -> Option<PoolUid> {
-        let name = PoolName::new(name).ok()?;
-        self.host.names.get(&name).copied()
-    }
-
-    /// The active leases of a pool, oldest first.
-    pub fn leases(self, uid: PoolUid) -> impl Iterator<Item = LeaseView> + 'a {
-        self.host.pools.get(&uid).into_iter().flat_map(Pool::lease_views)
-    }
-
-    /// An operation that runs, or one of the last 1000 that ended.
-    #[must_use]
-    pub fn operation(self, id: OperationId) -> Option<&'a Operation> {
-        let running = self.host.pools.values().filter_map(Pool::operation).find(|op| op.id == id);
-        running.or_else(|| self.host.books.outcomes.find(id))
-    }
-
-    /// Rises on phase, health, spec, gate and draining; not on lease counts.
-    #[must_use]
-    pub const fn version(self) -> u64 {
-        self.host.version
-    }
-
-    /// Whether the supervisor is going down.
-    #[must_use]
-    pub const fn is_closing(self) -> bool {
-        self.host.closing.is_some()
-    }
-
-    /// This start of the supervisor.
-    #[must_use]
-    pub const fn epoch(self) -> u32 {
-        self.host.config.epoch
-    }
-
-    /// The time of the last input.
-    #[must_use]
-    pub const fn now(self) -> Time {
-        self.host.now
     }
 }
