@@ -51,7 +51,7 @@ Feature: Crash detection
     And the registry snapshot says that "test-pool" is neither live nor ready
     And the status of "test-pool" says that it is not ready
     And the last error of "test-pool" is "exit code 3"
-    And there is no handoff file of "test-pool"
+    And within 1 second there is no handoff file of "test-pool"
 
   @mission @CRASH-5
   Scenario: The signal that ended an engine is named

@@ -25,15 +25,26 @@ fn pid_file_is_gone(world: &mut PoolWorld, pool: String) {
     assert_eq!(world.seen().pid_file(&pool), None, "PID file of {pool}");
 }
 
-#[then(expr = "the PID file of {string} does not name engine {int}")]
-fn pid_file_does_not_name(world: &mut PoolWorld, pool: String, number: usize) {
-    let engine = world.engine(&pool, number);
-    assert_ne!(world.seen().pid_file(&pool), Some(engine.pid), "PID file of {pool}");
+#[then(expr = "within {int} second(s) the PID file of {string} does not name engine {int}")]
+fn pid_file_does_not_name(world: &mut PoolWorld, bound: u64, pool: String, number: usize) {
+    let pid = world.engine(&pool, number).pid;
+    world.within(seconds(bound), &format!("the PID file of engine {number} of {pool} is gone"), |seen| {
+        seen.pid_file(&pool) != Some(pid)
+    });
 }
 
-#[then(expr = "there is no handoff file of {string}")]
-fn no_handoff(world: &mut PoolWorld, pool: String) {
-    assert_eq!(world.seen().handoff_file(&pool), None, "handoff file of {pool}");
+#[then(expr = "within {int} second(s) the PID file of {string} is gone")]
+fn pid_file_goes(world: &mut PoolWorld, bound: u64, pool: String) {
+    world.within(seconds(bound), &format!("the PID file of {pool} is gone"), |seen| {
+        seen.pid_file(&pool).is_none()
+    });
+}
+
+#[then(expr = "within {int} second(s) there is no handoff file of {string}")]
+fn handoff_goes(world: &mut PoolWorld, bound: u64, pool: String) {
+    world.within(seconds(bound), &format!("the handoff file of {pool} is gone"), |seen| {
+        seen.handoff_file(&pool).is_none()
+    });
 }
 
 #[then(expr = "for {int} second(s) there is no handoff file of {string}")]
@@ -43,21 +54,25 @@ fn no_handoff_for(world: &mut PoolWorld, span: u64, pool: String) {
     });
 }
 
-#[given(expr = "the handoff file of {string} says engine version {string} and model {string}")]
-#[then(expr = "the handoff file of {string} says engine version {string} and model {string}")]
-fn handoff_says(world: &mut PoolWorld, pool: String, version: String, model: String) {
-    let handoff = handoff(world, &pool);
-    assert_eq!((handoff.catalog.engine_version, handoff.catalog.model), (Some(version), model));
+#[given(expr = "within {int} second(s) the handoff file of {string} says engine version {string} and model {string}")]
+#[then(expr = "within {int} second(s) the handoff file of {string} says engine version {string} and model {string}")]
+fn handoff_says(world: &mut PoolWorld, bound: u64, pool: String, version: String, model: String) {
+    world.within(seconds(bound), &format!("the handoff file of {pool} says {version} and {model}"), |seen| {
+        let catalog = seen.handoff_file(&pool).map(|handoff| handoff.catalog);
+        catalog.is_some_and(|catalog| {
+            catalog.engine_version.as_ref() == Some(&version) && catalog.model == model
+        })
+    });
 }
 
-#[then(expr = "the handoff file of {string} names the pool, its {int} slots and its devices {string}")]
-fn handoff_names(world: &mut PoolWorld, pool: String, slots: u32, mask: String) {
-    let handoff = handoff(world, &pool);
-    let said = (handoff.pool_id, handoff.slots_total, handoff.device_mask.join(","));
-    assert_eq!(said, (pool, slots, mask));
-}
-
-fn handoff(world: &PoolWorld, pool: &str) -> crate::backend::HandoffSeen {
-    let handoff = world.seen().handoff_file(pool);
-    handoff.unwrap_or_else(|| panic!("{pool} has a handoff file"))
+#[then(
+    expr = "within {int} second(s) the handoff file of {string} names the pool, its {int} slots and its devices {string}"
+)]
+fn handoff_names(world: &mut PoolWorld, bound: u64, pool: String, slots: u32, mask: String) {
+    world.within(seconds(bound), &format!("the handoff file of {pool} names {slots} slots, {mask}"), |seen| {
+        seen.handoff_file(&pool).is_some_and(|handoff| {
+            (handoff.pool_id.as_str(), handoff.slots_total) == (pool.as_str(), slots)
+                && handoff.device_mask.join(",") == mask
+        })
+    });
 }
