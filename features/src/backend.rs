@@ -96,6 +96,9 @@ pub trait Backend: fmt::Debug {
     /// What the pool's PID file says, if there is one.
     fn pid_file(&self, pool: &str) -> Option<u32>;
 
+    /// Somebody removes the pool's PID file.
+    fn remove_pid_file(&mut self, pool: &str);
+
     /// What its handoff file says, if there is one.
     fn handoff_file(&self, pool: &str) -> Option<HandoffSeen>;
 

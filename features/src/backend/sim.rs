@@ -224,6 +224,11 @@ impl Backend for SimBackend {
         }
     }
 
+    fn remove_pid_file(&mut self, pool: &str) {
+        let uid = self.uid(pool);
+        self.world.remove_file(uid, FileKind::Pid);
+    }
+
     fn handoff_file(&self, pool: &str) -> Option<HandoffSeen> {
         let uid = self.world.uid_ever(&PoolName::new(pool).ok()?)?;
         match self.world.disk().file(uid, FileKind::Handoff)?.content.clone() {
