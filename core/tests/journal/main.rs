@@ -78,9 +78,9 @@ fn lease_inputs_taken_one_by_one_or_all_at_once_say_the_same() {
         bytes
     };
     let said = |bytes: &[u8]| -> Vec<_> {
-        let input = |entry: Entry| match entry.record {
-            Record::Input(recorded) => (recorded.at, recorded.input),
-            other => panic!("{other:?}"),
+        let input = |entry: Entry| {
+            let Record::Input(recorded) = entry.record else { panic!("{entry:?}") };
+            (recorded.at, recorded.input)
         };
         read(bytes).unwrap().into_iter().map(input).collect()
     };
@@ -93,9 +93,9 @@ fn lease_inputs_taken_one_by_one_or_all_at_once_say_the_same() {
 #[test]
 fn control_records_keep_all_of_the_hash_and_packed_ones_some() {
     let entries = read(&segment(false)).unwrap();
-    let before = |entry: &Entry| match &entry.record {
-        Record::Input(recorded) => Some((recorded.input.clone(), recorded.before)),
-        _ => None,
+    let before = |entry: &Entry| {
+        let Record::Input(recorded) = &entry.record else { return None };
+        Some((recorded.input.clone(), recorded.before))
     };
     let mut short = 0;
     for (input, before) in entries.iter().filter_map(before) {
