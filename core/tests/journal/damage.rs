@@ -6,29 +6,9 @@ use pool_manager_core::journal::{
 use pool_manager_core::{Input, Time};
 
 use crate::inputs::every_input;
+use crate::random::Random;
 use crate::samples::{facts, header, host, times};
 use crate::{read, segment};
-
-/// splitmix64.
-struct Random(u64);
-
-impl Random {
-    fn next(&mut self) -> u64 {
-        self.0 = self.0.wrapping_add(0x9e37_79b9_7f4a_7c15);
-        let mut z = self.0;
-        z = (z ^ (z >> 30)).wrapping_mul(0xbf58_476d_1ce4_e5b9);
-        z = (z ^ (z >> 27)).wrapping_mul(0x94d0_49bb_1331_11eb);
-        z ^ (z >> 31)
-    }
-
-    fn below(&mut self, limit: u64) -> u64 {
-        self.next() % limit
-    }
-
-    fn bytes(&mut self, most: u64) -> Vec<u8> {
-        (0..self.below(most)).map(|_| self.next().to_le_bytes()[0]).collect()
-    }
-}
 
 /// Reads to the end, whatever comes; the records and how it ended.
 fn drain(bytes: &[u8]) -> (Vec<Entry>, Option<ReadError>) {
