@@ -106,7 +106,10 @@ impl Host {
                 self.orphaned_spawns.retain(|_, orphan| *orphan != engine);
                 self.tell_pool(engine.pool, |pool, cx| pool.exited(cx, engine.incarnation, status));
             }
-            Input::GpuFault { .. } | Input::LogLine { .. } | Input::Resume(_) | Input::StageProgress { .. } => {}
+            Input::GpuFault { .. }
+            | Input::LogLine { .. }
+            | Input::Resume(_)
+            | Input::StageProgress { .. } => {}
             Input::Gap { by } => self.in_every_pool(|pool, cx| pool.gap(cx, by)),
             Input::LeaseAsk { command, correlation, pool, holder, priority, ttl } => {
                 let ask = LeaseAsk { command, correlation, holder, priority, ttl };

@@ -64,8 +64,8 @@ pub use id::{
     LeaseId, OperationId, PoolName, PoolUid,
 };
 pub use input::{
-    Adopted, Completion, FileError, Input, ModelStamp, Preflight, Priority, ProbeAnswer, ReleaseAnswer, Reload,
-    ReloadTarget, Resume, SpawnError, Spawned, StageError, Verb,
+    Adopted, Completion, FileError, Input, ModelStamp, Preflight, Priority, ProbeAnswer, ReleaseAnswer,
+    Reload, ReloadTarget, Resume, SpawnError, Spawned, StageError, Verb,
 };
 pub use lease::{LeaseEnding, LeaseTotals};
 pub use operation::{Meeting, Operation, OperationKind, Outcome};

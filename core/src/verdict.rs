@@ -292,7 +292,9 @@ impl fmt::Display for CrashClass {
             }
             Self::SpawnFailed(SpawnError::TimedOut) => f.write_str("spawn failed: no answer in time"),
             Self::StageFailed(StageError::BadDigest) => f.write_str("model file does not match its digest"),
-            Self::StageFailed(StageError::BadSize) => f.write_str("model file has not the size that was stated"),
+            Self::StageFailed(StageError::BadSize) => {
+                f.write_str("model file has not the size that was stated")
+            }
             Self::StageFailed(StageError::Fetch(0)) => f.write_str("model could not be fetched: no answer"),
             Self::StageFailed(StageError::Fetch(status)) => {
                 write!(f, "model could not be fetched: HTTP status {status}")

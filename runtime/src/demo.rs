@@ -14,7 +14,7 @@ use xxhash_rust::xxh3::xxh3_64;
 
 use crate::control::Tokens;
 use crate::daemon::{Pool, Setup};
-use crate::launch::{Endpoint, Launch};
+use crate::launch::{Endpoint, Launch, ModelSource};
 
 /// The word that makes the daemon's program a stub engine.
 pub const ENGINE_WORD: &str = "stub-engine";
@@ -118,6 +118,8 @@ fn pool(program: &Path, name: &'static str, load_time: &str, port: u16) -> Pool 
             env: Vec::new(),
             working_dir: None,
             model_path: None,
+            model_source: ModelSource::default(),
+            hints: PerformanceHints::default(),
             readiness: health.clone(),
             liveness: health,
             url: Some(format!("http://127.0.0.1:{port}")),

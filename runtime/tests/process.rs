@@ -14,13 +14,13 @@ use pool_manager::executor::evidence::EvidenceExecutor;
 use pool_manager::executor::release::ReleaseExecutor;
 use pool_manager::executor::signal::SignalExecutor;
 use pool_manager::executor::spawn::SpawnExecutor;
-use pool_manager::launch::{Endpoint, Launch, Launches};
+use pool_manager::launch::{Endpoint, Launch, Launches, ModelSource};
 use pool_manager::linux::listener::{ListenerOwner, listener_is_ours};
 use pool_manager::linux::proc;
 use pool_manager::linux::state_dir::{StateDir, StateDirError};
 use pool_manager_core::{
     CatalogEntry, Completion, EffectId, EngineRef, EvidenceReport, ExitStatus, Incarnation, Input, LogClass,
-    PoolName, PoolUid, ReleaseAnswer, Signal, SpawnError, Spawned, SpecHash,
+    PerformanceHints, PoolName, PoolUid, ReleaseAnswer, Signal, SpawnError, Spawned, SpecHash,
 };
 use tokio::sync::mpsc::UnboundedReceiver;
 use tokio::time::timeout;
@@ -134,6 +134,8 @@ fn launch(argv: &[&str]) -> Launch {
         env: vec![("GREETING".into(), "hello".into())],
         working_dir: None,
         model_path: None,
+        model_source: ModelSource::default(),
+        hints: PerformanceHints::default(),
         readiness: Endpoint::None,
         liveness: Endpoint::None,
         url: None,

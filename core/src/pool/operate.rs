@@ -26,7 +26,9 @@ impl Pool {
         }
         let kind = match verb {
             Verb::Undrain => return self.undrain(cx, command),
-            Verb::AllowRestart | Verb::Reload(_) | Verb::ResetBreaker => return cx.reply(command, Answer::Done),
+            Verb::AllowRestart | Verb::Reload(_) | Verb::ResetBreaker => {
+                return cx.reply(command, Answer::Done);
+            }
             Verb::Deregister => OperationKind::Deregister,
             Verb::Drain { .. } => OperationKind::Drain,
             Verb::Preload => OperationKind::Preload,
@@ -42,9 +44,7 @@ impl Pool {
             | Verb::ResetBreaker
             | Verb::Restart
             | Verb::Stop
-            | Verb::Undrain => {
-                self.policy.drain.deadline
-            }
+            | Verb::Undrain => self.policy.drain.deadline,
         };
         let running = self.operation().map(|operation| (operation.kind, operation.id));
         let operation = match running.map(|(running, id)| (kind.meets(running), running, id)) {

@@ -72,7 +72,10 @@ impl Pool {
     pub(super) fn released(&mut self, cx: &mut Cx<'_>, answer: ReleaseAnswer) {
         match (self.take_phase(), answer) {
             (Phase::Waiting(waiting), ReleaseAnswer::Free) => self.spawn(cx, waiting.cause),
-            (Phase::Waiting(waiting), ReleaseAnswer::Held | ReleaseAnswer::NoDevice | ReleaseAnswer::DriverMismatch) => self.release_held(cx, waiting),
+            (
+                Phase::Waiting(waiting),
+                ReleaseAnswer::Held | ReleaseAnswer::NoDevice | ReleaseAnswer::DriverMismatch,
+            ) => self.release_held(cx, waiting),
             (Phase::Waiting(waiting), ReleaseAnswer::PortStranger { port, pid }) => {
                 self.port_taken(cx, waiting, port, pid);
             }

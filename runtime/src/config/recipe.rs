@@ -14,7 +14,7 @@ use super::host_files::{HostFiles, ModelFiles};
 use super::preset::{Health, Preset};
 use super::spec_hash::spec_hash;
 use super::units::LONGEST;
-use crate::launch::{Endpoint, Launch};
+use crate::launch::{Endpoint, Launch, ModelSource};
 
 /// Everything a pool's table says.
 #[derive(Clone)]
@@ -115,6 +115,8 @@ impl Recipe {
             env: self.environment(),
             working_dir: self.working_dir.clone(),
             model_path: self.model_path().map(Path::to_path_buf),
+            model_source: ModelSource::default(),
+            hints: PerformanceHints::default(),
             readiness,
             liveness,
             url: self.url(),

@@ -103,10 +103,10 @@ mod tests {
     use std::os::unix::fs::PermissionsExt;
     use std::path::PathBuf;
 
-    use pool_manager_core::{CatalogEntry, Input, PoolName, PoolUid};
+    use pool_manager_core::{CatalogEntry, Input, PerformanceHints, PoolName, PoolUid};
     use tokio::sync::mpsc::unbounded_channel;
 
-    use crate::launch::Endpoint;
+    use crate::launch::{Endpoint, ModelSource};
 
     fn launch(program: &Path, model: Option<PathBuf>) -> Launch {
         Launch {
@@ -115,6 +115,8 @@ mod tests {
             env: Vec::new(),
             working_dir: None,
             model_path: model,
+            model_source: ModelSource::default(),
+            hints: PerformanceHints::default(),
             readiness: Endpoint::None,
             liveness: Endpoint::None,
             url: None,
