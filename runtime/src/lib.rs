@@ -9,6 +9,7 @@ pub mod executor;
 pub mod handoff;
 pub mod launch;
 pub mod linux;
+pub mod staging;
 pub mod stub_engine;
 pub mod table;
 pub mod telemetry;
