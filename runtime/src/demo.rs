@@ -7,8 +7,8 @@ use std::path::{Path, PathBuf};
 use std::time::Duration;
 
 use pool_manager_core::{
-    CatalogEntry, EngineSpec, LeasePolicy, PerformanceHints, Policy, PoolName, PoolSpec, RestartPolicy,
-    SpecHash,
+    CatalogEntry, EngineSpec, LeasePolicy, LimiterPolicy, PerformanceHints, Policy, PoolName, PoolSpec,
+    RestartPolicy, SpecHash,
 };
 use xxhash_rust::xxh3::xxh3_64;
 
@@ -35,6 +35,7 @@ pub fn setup(program: &Path, state_dir: PathBuf, listen: SocketAddr) -> io::Resu
         tokens: Tokens::open(),
         state_dir,
         shutdown_deadline: Duration::from_secs(60),
+        limiter: LimiterPolicy::default(),
         pools: pools.collect(),
     })
 }
@@ -124,6 +125,7 @@ fn pool(program: &Path, name: &'static str, load_time: &str, port: u16) -> Pool 
             liveness: health,
             url: Some(format!("http://127.0.0.1:{port}")),
             catalog,
+            size_bytes: None,
             device_mask: Vec::new(),
             slots,
             core_dumps: false,

@@ -189,7 +189,6 @@ mod tests {
             model_source: ModelSource {
                 url: Some("https://user:secret@models.example/a.gguf".into()),
                 token: Some("secret".into()),
-                bytes: Some(7),
             },
             readiness: Endpoint::None,
             liveness: Endpoint::None,
@@ -205,6 +204,7 @@ mod tests {
                 tokens_per_second: Some(90),
                 first_token: Some(Duration::from_millis(250)),
             },
+            size_bytes: Some(7),
             device_mask: vec!["GPU-1".into()],
             slots: 4,
             core_dumps: false,

@@ -22,8 +22,7 @@ pub struct Launch {
     /// A file or folder that must be there and readable before a spawn makes sense; `None`: the model is not
     /// a path.
     pub model_path: Option<PathBuf>,
-    /// Where the model comes from when it is not there, and what is stated of its bytes beside the digest
-    /// in `catalog`.
+    /// Where the model comes from when it is not there.
     pub model_source: ModelSource,
     /// Asked until the engine is ready.
     pub readiness: Endpoint,
@@ -35,6 +34,9 @@ pub struct Launch {
     pub catalog: CatalogEntry,
     /// What the operator measured of it, for routers.
     pub hints: PerformanceHints,
+    /// The exact size of the model's file in bytes, where the operator states it; of a folder, of all its files
+    /// together.
+    pub size_bytes: Option<u64>,
     /// GPUs it may touch, as configured.
     pub device_mask: Vec<String>,
     /// Leases it may serve at once.
@@ -57,7 +59,7 @@ impl fmt::Debug for Launch {
     }
 }
 
-/// Where a model can be fetched, and how many bytes it has.
+/// Where a model can be fetched.
 #[derive(Clone, Default, PartialEq, Eq)]
 pub struct ModelSource {
     /// `http://` or `https://`; fetched into the launch's `model_path`. `None`: the operator puts it there.
@@ -65,14 +67,12 @@ pub struct ModelSource {
     pub url: Option<String>,
     /// Sent as a bearer token with the request, to the first host only; a secret.
     pub token: Option<String>,
-    /// Its size where the operator states it; of a folder, of all its files together.
-    pub bytes: Option<u64>,
 }
 
 impl fmt::Debug for ModelSource {
     /// Not the URL nor the token: both may be secrets.
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("ModelSource").field("bytes", &self.bytes).finish_non_exhaustive()
+        f.debug_struct("ModelSource").field("is_url", &self.url.is_some()).finish_non_exhaustive()
     }
 }
 

@@ -146,6 +146,7 @@ fn launch(argv: &[&str]) -> Launch {
             model: "m".into(),
             digest: None,
         },
+        size_bytes: None,
         device_mask: Vec::new(),
         slots: 1,
         core_dumps: false,

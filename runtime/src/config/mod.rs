@@ -6,7 +6,7 @@
 //! all is right or nothing is returned.
 //!
 //! Inside: `document` turns text into a tree with line numbers, `reader` takes typed values out of
-//! a table, `control`, `pool` and `policy` ask for the keys, `preset` knows the engines, `recipe`
+//! a table, `control`, `limiter`, `pool`, `policy` and `restart` ask for the keys, `preset` knows the engines, `recipe`
 //! and `argv` make a [`Launch`] of it, `spec_hash` names it, `host_files` looks at the host.
 //!
 //! # Reference
@@ -23,18 +23,20 @@ mod control;
 mod document;
 mod errors;
 mod host_files;
+mod limiter;
 mod policy;
 mod pool;
 mod preset;
 mod reader;
 mod recipe;
+mod restart;
 mod spec_hash;
 mod units;
 
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
-use pool_manager_core::{HostConfig, PoolSpec};
+use pool_manager_core::{HostConfig, LimiterPolicy, PoolSpec};
 
 pub use control::{ControlConfig, Secret, Tokens};
 pub use errors::{ConfigError, ConfigErrors};
@@ -69,6 +71,8 @@ pub struct Config {
 pub struct HostSettings {
     /// Longest drain of a shutdown.
     pub shutdown_deadline: Duration,
+    /// How many engines may load at once.
+    pub limiter: LimiterPolicy,
 }
 
 /// One pool: what the core is told of it and how its engine is started.
@@ -141,6 +145,7 @@ impl Config {
         let default = HostConfig::default().shutdown_deadline;
         let host = HostSettings {
             shutdown_deadline: keys.duration("shutdown_deadline", default, Bounds::FROM_ZERO),
+            limiter: limiter::read(keys.section("limiter")),
         };
         let state_dir = state_dir(&keys, files);
         keys.finish();

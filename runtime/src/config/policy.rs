@@ -1,12 +1,14 @@
-//! The sections `start`, `liveness`, `lease`, `drain`, `stop` and `restart` of a pool: one line for
-//! each number of the core's [`Policy`], its default coming from the preset.
+//! The sections `start`, `liveness`, `lease`, `drain`, `stop` and `reload` of a pool: one line for
+//! each number of the core's [`Policy`], its default coming from the preset. The section `restart` has
+//! a file of its own.
 
 use pool_manager_core::{
-    DrainPolicy, LeasePolicy, LivenessPolicy, Policy, RestartMode, RestartPolicy, StartPolicy, StopPolicy,
+    DrainPolicy, LeasePolicy, LivenessPolicy, OnDrainTimeout, Policy, ReloadPolicy, StartPolicy, StopPolicy,
 };
 
 use super::reader::Reader;
-use super::units::{Bounds, show};
+use super::restart::restart;
+use super::units::Bounds;
 
 /// A policy as written, and what the operator left to the model's size.
 pub(super) struct WrittenPolicy {
@@ -24,7 +26,7 @@ pub(super) fn read(pool: &Reader<'_>, default: &Policy) -> WrittenPolicy {
         drain: drain(pool.section("drain"), &default.drain),
         stop: stop(pool.section("stop"), &default.stop),
         restart: restart(pool.section("restart"), &default.restart),
-        ..default.clone()
+        reload: reload(pool.section("reload"), &default.reload),
     };
     WrittenPolicy { policy, start_timeout_given: pool.section("start").has("timeout") }
 }
@@ -35,7 +37,7 @@ fn start(keys: Reader<'_>, default: &StartPolicy) -> StartPolicy {
         probe_interval: keys.duration("probe_interval", default.probe_interval, Bounds::PACE),
         probe_timeout: keys.duration("probe_timeout", default.probe_timeout, Bounds::POSITIVE),
         stage_stall: keys.duration("stage_stall", default.stage_stall, Bounds::POSITIVE),
-        ..default.clone()
+        limited: keys.boolean("limited", default.limited),
     };
     keys.finish();
     policy
@@ -47,7 +49,9 @@ fn liveness(keys: Reader<'_>, default: &LivenessPolicy) -> LivenessPolicy {
         timeout: keys.duration("timeout", default.timeout, Bounds::POSITIVE),
         failures: keys.integer("failures", 1..=1000).unwrap_or(default.failures),
         progress_grace: keys.duration("progress_grace", default.progress_grace, Bounds::FROM_ZERO),
-        ..default.clone()
+        suspect_for: keys.duration("suspect_for", default.suspect_for, Bounds::FROM_ZERO),
+        log_is_trusted: keys.boolean("log_is_trusted", default.log_is_trusted),
+        doom_drain: keys.duration("doom_drain", default.doom_drain, Bounds::FROM_ZERO),
     };
     keys.finish();
     policy
@@ -82,43 +86,11 @@ fn stop(keys: Reader<'_>, default: &StopPolicy) -> StopPolicy {
     policy
 }
 
-fn restart(keys: Reader<'_>, default: &RestartPolicy) -> RestartPolicy {
-    const MODES: [(&str, RestartMode); 3] = [
-        ("on-failure", RestartMode::OnFailure),
-        ("always", RestartMode::Always),
-        ("never", RestartMode::Never),
-    ];
-    let policy = RestartPolicy {
-        mode: keys.choice("mode", "a restart mode", &MODES).unwrap_or(default.mode),
-        backoff_initial: keys.duration("backoff_initial", default.backoff_initial, Bounds::FROM_ZERO),
-        backoff_cap: keys.duration("backoff_cap", default.backoff_cap, Bounds::FROM_ZERO),
-        backoff_floor: keys.duration("backoff_floor", default.backoff_floor, Bounds::FROM_ZERO),
-        cuda_factor: keys.integer("cuda_factor", 1..=1000).unwrap_or(default.cuda_factor),
-        stable_after: keys.duration("stable_after", default.stable_after, Bounds::POSITIVE),
-        restart_count_reset_after: keys.duration(
-            "restart_count_reset_after",
-            default.restart_count_reset_after,
-            Bounds::POSITIVE,
-        ),
-        config_recheck: keys.duration("config_recheck", default.config_recheck, Bounds::PACE),
-        host_recheck: keys.duration("host_recheck", default.host_recheck, Bounds::PACE),
-        ..default.clone()
-    };
-    check_backoff(&keys, &policy);
+fn reload(keys: Reader<'_>, default: &ReloadPolicy) -> ReloadPolicy {
+    const CHOICES: [(&str, OnDrainTimeout); 2] =
+        [("abort", OnDrainTimeout::Abort), ("force", OnDrainTimeout::Force)];
+    let chosen = keys.choice("on_drain_timeout", "a way to end a drain", &CHOICES);
+    let policy = ReloadPolicy { on_drain_timeout: chosen.unwrap_or(default.on_drain_timeout) };
     keys.finish();
     policy
-}
-
-/// The delay is held between floor and cap, so they must not cross.
-fn check_backoff(keys: &Reader<'_>, policy: &RestartPolicy) {
-    let cap = policy.backoff_cap;
-    let over = [("backoff_floor", policy.backoff_floor), ("backoff_initial", policy.backoff_initial)];
-    let Some((key, value)) = over.into_iter().find(|(_, value)| *value > cap) else { return };
-    let blamed = if keys.has(key) { key } else { "backoff_cap" };
-    let message = format!(
-        "{key} ({}) is above backoff_cap ({}); lower the one or raise the other",
-        show(value),
-        show(cap)
-    );
-    keys.error(blamed, message);
 }

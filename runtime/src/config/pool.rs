@@ -3,8 +3,9 @@
 
 use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
+use std::time::Duration;
 
-use pool_manager_core::{Policy, PoolName};
+use pool_manager_core::{PerformanceHints, Policy, PoolName};
 
 use super::argv::{Values, is_flag, preset_args};
 use super::errors::{Place, quoted};
@@ -13,6 +14,7 @@ use super::policy;
 use super::preset::{self, Call, Health, Preset};
 use super::reader::Reader;
 use super::recipe::{Recipe, check_model};
+use super::units::Bounds;
 use super::{Origin, PoolConfig};
 
 /// Reads one pool's table. `None`: something was wrong and has been recorded.
@@ -43,6 +45,17 @@ fn engine(keys: &Reader<'_>) -> Option<&'static Preset> {
     keys.choice("engine", "an engine preset", &preset::ALL)
 }
 
+fn hints(keys: Reader<'_>) -> PerformanceHints {
+    let first_token = keys.has("first_token");
+    let hints = PerformanceHints {
+        tokens_per_second: keys.integer("tokens_per_second", 1..=100_000_000),
+        first_token: Some(keys.duration("first_token", Duration::ZERO, Bounds::POSITIVE))
+            .filter(|_| first_token),
+    };
+    keys.finish();
+    hints
+}
+
 /// The table while it is read.
 struct Table<'r, 'd> {
     keys: &'r Reader<'d>,
@@ -63,6 +76,9 @@ impl Table<'_, '_> {
         let devices = self.devices();
         let command = self.command(model.as_deref(), port, &devices, written.policy.lease.slots);
         let model_bytes = keys.size("model_size");
+        let size_bytes = self.size_bytes();
+        let catalog_id = self.catalog_id();
+        let hints = hints(keys.section("hints"));
         let engine_version = keys.string("engine_version");
         let digest = self.digest();
         let env = self.env();
@@ -78,6 +94,9 @@ impl Table<'_, '_> {
             model_is_path: self.call().is_some_and(|call| call.model_is_path),
             model,
             model_bytes,
+            size_bytes,
+            catalog_id,
+            hints,
             port,
             devices,
             engine_version,
@@ -226,6 +245,26 @@ impl Table<'_, '_> {
             }
         }
         devices
+    }
+
+    /// A folder has no size of its own to compare with, and a name says nothing about bytes.
+    fn size_bytes(&self) -> Option<u64> {
+        let keys = self.keys;
+        let size = keys.bytes("size_bytes")?;
+        if keys.has("model_size") {
+            keys.error("size_bytes", "says the same as model_size, exactly; remove model_size");
+        }
+        Some(size)
+    }
+
+    fn catalog_id(&self) -> Option<String> {
+        let id = self.keys.string("catalog_id")?;
+        if id.len() > 200 || id.chars().any(|c| c.is_control() || c.is_whitespace()) {
+            let shown = quoted(&id);
+            self.keys
+                .error("catalog_id", format!("{shown} is not an id; write at most 200 bytes without blanks"));
+        }
+        Some(id)
     }
 
     fn digest(&self) -> Option<String> {

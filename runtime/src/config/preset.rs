@@ -81,6 +81,11 @@ pub(super) enum Health {
 
 fn as_is(_: &mut Policy) {}
 
+/// Nothing is known to be loaded, so nobody needs to wait for it.
+fn loads_nothing(policy: &mut Policy) {
+    policy.start.limited = false;
+}
+
 /// The port opens early and `/health` answers 503 while loading. The slots it serves at once are
 /// the leases it may have.
 const LLAMA_SERVER: Preset = Preset {
@@ -243,8 +248,9 @@ const HTTP: Preset = Preset {
 };
 
 /// Anything with a port.
-const TCP: Preset = Preset { name: "tcp", call: None, health: Health::Tcp, needs_gpu: false, tune: as_is };
+const TCP: Preset =
+    Preset { name: "tcp", call: None, health: Health::Tcp, needs_gpu: false, tune: loads_nothing };
 
 /// Any process.
 const NONE: Preset =
-    Preset { name: "none", call: None, health: Health::Process, needs_gpu: false, tune: as_is };
+    Preset { name: "none", call: None, health: Health::Process, needs_gpu: false, tune: loads_nothing };

@@ -117,6 +117,20 @@ impl<'d> Reader<'d> {
         u32::try_from(number).ok()
     }
 
+    /// A whole number of bytes.
+    pub(super) fn bytes(&self, key: &'static str) -> Option<u64> {
+        let value = self.value(key)?;
+        let Some(integer) = value.get_ref().as_integer() else {
+            self.error(key, wrong_type(value.get_ref(), "a whole number of bytes"));
+            return None;
+        };
+        let number = u64::from_str_radix(integer.as_str(), integer.radix()).ok().filter(|bytes| *bytes > 0);
+        if number.is_none() {
+            self.error(key, format!("{integer} is out of range; write the file's size in bytes"));
+        }
+        number
+    }
+
     /// A duration with its unit.
     pub(super) fn duration(&self, key: &'static str, default: Duration, bounds: Bounds) -> Duration {
         let Some(value) = self.value(key) else { return default };

@@ -28,6 +28,11 @@ pub(super) struct Recipe {
     pub(super) model: Option<String>,
     /// The model's size where the operator states it.
     pub(super) model_bytes: Option<u64>,
+    /// The exact size of the model's file, where the operator states it.
+    pub(super) size_bytes: Option<u64>,
+    /// The name of model and digest in the operator's catalog.
+    pub(super) catalog_id: Option<String>,
+    pub(super) hints: PerformanceHints,
     pub(super) port: Option<u16>,
     pub(super) devices: Vec<String>,
     pub(super) engine_version: Option<String>,
@@ -65,13 +70,13 @@ impl Recipe {
             catalog: launch.catalog.clone(),
             device_mask: self.devices.clone(),
             port: self.port,
-            hints: PerformanceHints::default(),
+            hints: self.hints,
         };
         let spec = PoolSpec { name: self.name.clone(), engine, policy, autostart: self.autostart };
         Ok((spec, launch))
     }
 
-    /// The same pool with another model, of which neither digest nor size is known.
+    /// The same pool with another model, of which neither digest, size, catalog id nor speed is known.
     ///
     /// The error is one line that says why it cannot serve that model.
     pub(super) fn with_model(&self, model: &str) -> Result<Self, String> {
@@ -79,7 +84,15 @@ impl Recipe {
             return Ok(self.clone());
         }
         check_model(model, self.model_is_path)?;
-        let other = Self { model: Some(model.to_owned()), model_bytes: None, digest: None, ..self.clone() };
+        let other = Self {
+            model: Some(model.to_owned()),
+            model_bytes: None,
+            size_bytes: None,
+            catalog_id: None,
+            digest: None,
+            hints: PerformanceHints::default(),
+            ..self.clone()
+        };
         if other.argv()? == self.argv()? {
             return Err(
                 "the pool's command has no ${MODEL}, so it cannot be given another model; add it to command"
@@ -102,7 +115,7 @@ impl Recipe {
 
     fn launch(&self) -> Result<Launch, String> {
         let catalog = CatalogEntry {
-            id: None,
+            id: self.catalog_id.clone(),
             engine: self.preset.name.to_owned(),
             engine_version: self.engine_version.clone(),
             model: self.model.clone().unwrap_or_default(),
@@ -116,12 +129,13 @@ impl Recipe {
             working_dir: self.working_dir.clone(),
             model_path: self.model_path().map(Path::to_path_buf),
             model_source: ModelSource::default(),
-            hints: PerformanceHints::default(),
+            hints: self.hints,
             readiness,
             liveness,
             url: self.url(),
             catalog,
             device_mask: self.devices.clone(),
+            size_bytes: self.size_bytes,
             slots: self.policy.lease.slots,
             core_dumps: self.core_dumps,
         })
@@ -173,7 +187,7 @@ impl Recipe {
             Some(ModelFiles::Bytes(bytes)) => bytes,
             Some(ModelFiles::Missing | ModelFiles::Unknown) | None => 0,
         };
-        let gib = self.model_bytes.unwrap_or_else(on_disk) >> 30;
+        let gib = self.size_bytes.or(self.model_bytes).unwrap_or_else(on_disk) >> 30;
         let more = PER_GIB.saturating_mul(u32::try_from(gib).unwrap_or(u32::MAX));
         self.policy.start.timeout.saturating_add(more).min(LONGEST)
     }

@@ -14,7 +14,9 @@ use std::path::PathBuf;
 use std::sync::Arc;
 use std::time::Duration;
 
-use pool_manager_core::{Answer, Correlation, HoldReason, Host, HostConfig, PoolSpec, Refusal};
+use pool_manager_core::{
+    Answer, Correlation, HoldReason, Host, HostConfig, LimiterPolicy, PoolSpec, Refusal,
+};
 use tokio::net::TcpListener;
 use tokio::sync::{mpsc, oneshot};
 use tokio::task::JoinHandle;
@@ -41,6 +43,8 @@ pub struct Setup {
     pub state_dir: PathBuf,
     /// Longest drain of a shutdown.
     pub shutdown_deadline: Duration,
+    /// How many engines may load at once.
+    pub limiter: LimiterPolicy,
     /// The pools, in the order they are registered.
     pub pools: Vec<Pool>,
 }
@@ -108,7 +112,7 @@ pub struct Running {
 /// # Errors
 /// [`StartError`]: nothing was started.
 pub async fn start(setup: Setup) -> Result<Running, StartError> {
-    let Setup { listen, tokens, state_dir, shutdown_deadline, pools } = setup;
+    let Setup { listen, tokens, state_dir, shutdown_deadline, limiter, pools } = setup;
     let state_dir = StateDir::open(&state_dir).map_err(StartError::StateDir)?;
     let listener = TcpListener::bind(listen).await.map_err(|error| StartError::Listen(listen, error))?;
     let address = listener.local_addr().map_err(|error| StartError::Listen(listen, error))?;
@@ -126,7 +130,7 @@ pub async fn start(setup: Setup) -> Result<Running, StartError> {
     let executors = Local::start(&state_dir, engines, launches.clone(), completions, Arc::clone(&metrics))
         .map_err(|error| StartError::System("start the executors", error))?;
     let timer = BootTimer::new().map_err(|error| StartError::System("make a timer", error))?;
-    let config = HostConfig { epoch: state_dir.epoch(), shutdown_deadline, ..HostConfig::default() };
+    let config = HostConfig { epoch: state_dir.epoch(), shutdown_deadline, limiter };
     let (task, driver) = Driver::new(config, host_seed(&state_dir), timer, executors, completed);
     // Before the first engine: from then on the end of this process must be an orderly one.
     let obey = signals::obey(driver.clone()).map_err(|error| StartError::System("take signals", error))?;

@@ -300,6 +300,7 @@ mod tests {
                 model: "a".into(),
                 digest: None,
             },
+            size_bytes: None,
             device_mask: vec!["GPU-1".into()],
             slots: 4,
             core_dumps: false,

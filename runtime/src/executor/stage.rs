@@ -295,6 +295,7 @@ mod tests {
                 model: "m".into(),
                 digest: None,
             },
+            size_bytes: None,
             device_mask: Vec::new(),
             slots: 1,
             core_dumps: false,

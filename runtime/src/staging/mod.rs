@@ -61,7 +61,7 @@ impl Wanted {
             path: launch.model_path.clone(),
             url: source.url.clone(),
             token: source.token.clone(),
-            bytes: source.bytes,
+            bytes: launch.size_bytes,
             digest: digest.transpose()?,
         })
     }

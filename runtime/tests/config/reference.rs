@@ -41,7 +41,15 @@ fn every_key_that_is_accepted_is_in_the_reference() {
     let headers = ["", "[control]", "[pool.chat]", "[pool.chat.start]", "[pool.chat.liveness]"];
     let headers = [
         &headers[..],
-        &["[pool.chat.lease]", "[pool.chat.drain]", "[pool.chat.stop]", "[pool.chat.restart]"],
+        &[
+            "[limiter]",
+            "[pool.chat.hints]",
+            "[pool.chat.lease]",
+            "[pool.chat.drain]",
+            "[pool.chat.stop]",
+            "[pool.chat.reload]",
+            "[pool.chat.restart]",
+        ],
     ]
     .concat();
     let mut keys_seen = 0;
@@ -54,7 +62,10 @@ fn every_key_that_is_accepted_is_in_the_reference() {
         let (_, known) = fault.split_once("unknown key; known here: ").unwrap_or_else(|| panic!("{fault}"));
         for key in known.lines().next().unwrap_or("").split(", ") {
             keys_seen += 1;
-            let sections = ["control", "pool", "start", "liveness", "lease", "drain", "stop", "restart"];
+            let sections = [
+                "control", "limiter", "pool", "hints", "start", "liveness", "lease", "drain", "stop",
+                "reload", "restart",
+            ];
             let written = sections.contains(&key) || reference.contains(&format!("\n{key} = "));
             assert!(written, "{key} of {header:?} is not in reference.toml");
         }

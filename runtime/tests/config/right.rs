@@ -4,7 +4,9 @@ use std::path::Path;
 use std::time::Duration;
 
 use pool_manager::launch::Endpoint;
-use pool_manager_core::{Policy, RestartMode};
+use pool_manager_core::{
+    LimiterPolicy, OnDrainTimeout, PerformanceHints, Policy, RestartMode, RestartPolicy,
+};
 
 use crate::{chat, only_pool, parse, process};
 
@@ -107,7 +109,12 @@ fn presets_differ_from_the_common_policy_only_where_their_engine_does() {
         let text = format!("[pool.p]\nengine = \"{engine}\"\nport = 81\ncommand = [\"/e\"]\n");
         only_pool(&text).spec.policy
     };
-    for engine in ["llama-server", "tgi", "triton", "http", "tcp", "none"] {
+    let mut unlimited = Policy::default();
+    unlimited.start.limited = false;
+    for engine in ["tcp", "none"] {
+        assert_eq!(policy(engine), unlimited, "{engine}");
+    }
+    for engine in ["llama-server", "tgi", "triton", "http"] {
         assert_eq!(policy(engine), Policy::default(), "{engine}");
     }
     let mut vllm = Policy::default();
@@ -154,6 +161,7 @@ fn defaults_and_order_are_as_documented() {
     assert_eq!(config.control.listen.to_string(), "127.0.0.1:7070");
     assert_eq!(config.control.admin_token_file, None);
     assert_eq!(config.host.shutdown_deadline, Duration::from_secs(60));
+    assert_eq!(config.host.limiter, LimiterPolicy::default());
     assert_eq!(config.state_dir, Path::new("/var/lib/pool-manager"));
     assert_eq!(config.warnings, Vec::<String>::new());
     let pool = &config.pools[1];
@@ -176,4 +184,96 @@ fn what_is_legal_but_hardly_meant_is_a_warning() {
             "host.toml:5: pool.v.args[0]: every user of this host can see an engine's arguments; put the key into env_file",
         ]
     );
+}
+
+#[test]
+fn every_number_of_the_policy_has_its_key() {
+    let text = "\
+[limiter]
+loads_at_once = 1
+restarts_least = 3
+restarts_per_pool = 4
+restarts_within = \"9m\"
+exempt_below = \"0s\"
+[pool.p]
+engine = \"none\"
+command = [\"/e\"]
+[pool.p.start]
+limited = true
+[pool.p.liveness]
+suspect_for = \"9s\"
+log_is_trusted = true
+doom_drain = \"0s\"
+[pool.p.reload]
+on_drain_timeout = \"force\"
+[pool.p.restart]
+circuit_failures = 3
+circuit_open = \"1m\"
+circuit_open_cap = \"2m\"
+trial_stable = \"9s\"
+window = \"2m\"
+window_restarts = 20
+window_warning = 19
+storm_restarts = 20
+storm_within = \"2m\"
+oom_storm_ends = 7
+oom_storm_within = \"3m\"
+";
+    let config = parse(text);
+    let seconds = Duration::from_secs;
+    let limiter = LimiterPolicy {
+        loads_at_once: 1,
+        restarts_least: 3,
+        restarts_per_pool: 4,
+        restarts_within: seconds(540),
+        exempt_below: Duration::ZERO,
+    };
+    assert_eq!(config.host.limiter, limiter);
+    let policy = &config.pools[0].spec.policy;
+    assert!(policy.start.limited && policy.liveness.log_is_trusted);
+    assert_eq!((policy.liveness.suspect_for, policy.liveness.doom_drain), (seconds(9), Duration::ZERO));
+    assert_eq!(policy.reload.on_drain_timeout, OnDrainTimeout::Force);
+    let restart = RestartPolicy {
+        circuit_failures: 3,
+        circuit_open: seconds(60),
+        circuit_open_cap: seconds(120),
+        trial_stable: seconds(9),
+        window: seconds(120),
+        window_restarts: 20,
+        window_warning: 19,
+        storm_restarts: 20,
+        storm_within: seconds(120),
+        oom_storm_ends: 7,
+        oom_storm_within: seconds(180),
+        ..RestartPolicy::default()
+    };
+    assert_eq!(policy.restart, restart);
+}
+
+#[test]
+fn a_small_window_and_a_threshold_of_0_switch_off_what_they_make_pointless() {
+    let policy = |lines: &str| only_pool(&chat(lines)).spec.policy.restart;
+    assert_eq!(policy("restart.window_restarts = 3").storm_restarts, 10);
+    let off =
+        policy("restart.window_restarts = 0\nrestart.storm_restarts = 900\nrestart.circuit_failures = 0");
+    assert_eq!((off.window_restarts, off.storm_restarts, off.circuit_failures), (0, 900, 0));
+}
+
+#[test]
+fn what_the_operator_knows_of_a_model_is_shown_and_moves_no_hash() {
+    let plain = only_pool(&chat(""));
+    let pool = only_pool(&chat(
+        "catalog_id = \"chat-7b\"\nsize_bytes = 4920734176\nhints = { tokens_per_second = 1200, first_token = \"180ms\" }",
+    ));
+    assert_eq!(pool.spec.engine.catalog.id.as_deref(), Some("chat-7b"));
+    assert_eq!(pool.launch.size_bytes, Some(4_920_734_176));
+    let hints =
+        PerformanceHints { tokens_per_second: Some(1200), first_token: Some(Duration::from_millis(180)) };
+    assert_eq!(pool.spec.engine.hints, hints);
+    assert_eq!(pool.spec.engine.hash, plain.spec.engine.hash);
+    assert_eq!(pool.spec.policy.start.timeout, Duration::from_secs(120 + 4 * 20));
+    let other = pool.with_model("/m/other.gguf").unwrap();
+    assert_eq!(other.spec.engine.catalog.id, None);
+    assert_eq!(other.spec.engine.hints, PerformanceHints::default());
+    assert_eq!(other.launch.size_bytes, None);
 }

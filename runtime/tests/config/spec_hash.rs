@@ -59,6 +59,8 @@ fn policy_leaves_the_spec_hash_alone() {
         "[pool.p.stop]\ngrace = \"9s\"\nkill_wait = \"9s\"\n",
         "[pool.p.restart]\nmode = \"never\"\nbackoff_initial = \"9s\"\nbackoff_cap = \"9m\"\nbackoff_floor = \"1s\"\ncuda_factor = 9\n\
          stable_after = \"9s\"\nrestart_count_reset_after = \"9s\"\nconfig_recheck = \"9s\"\nhost_recheck = \"9s\"\n",
+        "[pool.p.reload]\non_drain_timeout = \"force\"\n",
+        "size_bytes = 9\ncatalog_id = \"c\"\nhints.tokens_per_second = 9\n",
         "model_size = \"9GiB\"\nlive_path = \"/live\"\n",
     ] {
         let text = format!("{HASHED}{more}");

@@ -117,6 +117,78 @@ fn each_mistake_is_one_line_that_says_where_and_what_to_do() {
             chat("restart.backoff_initial = \"2m\""),
             "host.toml:5: pool.chat.restart.backoff_initial: backoff_initial (2m) is above backoff_cap (1m); lower the one or raise the other",
         ),
+        (
+            chat("restart.circuit_open = \"2h\""),
+            "host.toml:5: pool.chat.restart.circuit_open: circuit_open (2h) is above circuit_open_cap (1h); lower the one or raise the other",
+        ),
+        (
+            chat("restart.circuit_open_cap = \"1m\""),
+            "host.toml:5: pool.chat.restart.circuit_open_cap: circuit_open (5m) is above circuit_open_cap (1m); lower the one or raise the other",
+        ),
+        (
+            chat("restart.storm_within = \"2m\""),
+            "host.toml:5: pool.chat.restart.storm_within: storm_within (2m) is above window (1m); lower the one or raise the other",
+        ),
+        (
+            chat("restart.window = \"10s\""),
+            "host.toml:5: pool.chat.restart.window: storm_within (30s) is above window (10s); lower the one or raise the other",
+        ),
+        (
+            chat("restart.storm_restarts = 11"),
+            "host.toml:5: pool.chat.restart.storm_restarts: can never happen: after window_restarts (10) within window the next restart waits; lower storm_restarts to 10 or raise window_restarts",
+        ),
+        (
+            chat("restart.window_warning = 10"),
+            "host.toml:5: pool.chat.restart.window_warning: can never happen: after window_restarts (10) within window the next restart waits; lower window_warning below 10 or raise window_restarts",
+        ),
+        (
+            chat("restart.circuit_failures = 1001"),
+            "host.toml:5: pool.chat.restart.circuit_failures: 1001 is out of range; write a number from 0 to 1000",
+        ),
+        (
+            chat("restart.trial_stable = \"0s\""),
+            "host.toml:5: pool.chat.restart.trial_stable: \"0s\" is too short; the least is 1ms",
+        ),
+        (
+            chat("restart.oom_storm_within = 60"),
+            "host.toml:5: pool.chat.restart.oom_storm_within: 60 has no unit; write it like \"30s\" or \"1m 30s\"",
+        ),
+        (
+            chat("reload.on_drain_timeout = \"abort!\""),
+            "host.toml:5: pool.chat.reload.on_drain_timeout: \"abort!\" is not a way to end a drain; did you mean \"abort\"?",
+        ),
+        (
+            chat("start.limited = \"no\""),
+            "host.toml:5: pool.chat.start.limited: is a string, must be true or false",
+        ),
+        (
+            chat("hints.tokens_per_second = 0"),
+            "host.toml:5: pool.chat.hints.tokens_per_second: 0 is out of range; write a number from 1 to 100000000",
+        ),
+        (
+            chat("size_bytes = \"24GiB\""),
+            "host.toml:5: pool.chat.size_bytes: is a string, must be a whole number of bytes",
+        ),
+        (
+            chat("size_bytes = 0"),
+            "host.toml:5: pool.chat.size_bytes: 0 is out of range; write the file's size in bytes",
+        ),
+        (
+            chat("model_size = \"1GiB\"\nsize_bytes = 1073741824"),
+            "host.toml:6: pool.chat.size_bytes: says the same as model_size, exactly; remove model_size",
+        ),
+        (
+            chat("catalog_id = \"a b\""),
+            "host.toml:5: pool.chat.catalog_id: \"a b\" is not an id; write at most 200 bytes without blanks",
+        ),
+        (
+            "[limiter]\nrestarts_least = 0\nrestarts_per_pool = 1\n".into(),
+            "host.toml:3: limiter.restarts_per_pool: has no meaning while restarts_least is 0, which allows any number; remove one of them",
+        ),
+        (
+            "[limiter]\nloads = 1\n".into(),
+            "host.toml:2: limiter.loads: unknown key; did you mean \"loads_at_once\"?",
+        ),
         (job("port = 0"), "host.toml:4: pool.job.port: 0 is out of range; write a number from 1 to 65535"),
         (
             job("port = 65536"),

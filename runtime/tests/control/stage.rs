@@ -267,6 +267,7 @@ fn pool(number: usize, name: &str, engine: Engine, slots: u32, queue: u32) -> (P
         liveness: Endpoint::None,
         url: Some(format!("http://127.0.0.1:{port}")),
         catalog,
+        size_bytes: None,
         device_mask: Vec::new(),
         slots,
         core_dumps: false,

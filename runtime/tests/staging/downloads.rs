@@ -164,6 +164,24 @@ fn what_the_server_refuses_is_said_with_its_status() {
 }
 
 #[test]
+fn a_silent_connection_is_made_anew_and_is_no_failure() {
+    let plan = [5_000, 0, 0, 0, 1_000].map(Step::FallSilentAfter);
+    let (bench, server) = (Bench::new(), Server::new(&model(), &plan));
+    let pace = Pace {
+        failures: 0,
+        pause: Duration::from_millis(1),
+        longest_pause: Duration::from_millis(1),
+        silence: Duration::from_millis(100),
+    };
+    let wanted = Wanted::of(&launch(from(&bench, &server))).expect("it can be wanted");
+    let provided = Provisioner::new(pace).provide(&wanted, &Patient);
+    assert_eq!(provided, Ok(stamp_of(&digest_of(&model()))));
+    let ranges: Vec<_> = server.asked().into_iter().map(|asked| asked.range).collect();
+    let at = |first: u32| Some(format!("bytes={first}-"));
+    assert_eq!(ranges, [None, at(5_000), at(5_000), at(5_000), at(5_000), at(6_000)]);
+}
+
+#[test]
 fn a_server_that_is_not_there_is_said_without_a_status() {
     let mut bench = Bench::new();
     let unused = TcpListener::bind((Ipv4Addr::LOCALHOST, 0)).and_then(|l| l.local_addr()).expect("a port");

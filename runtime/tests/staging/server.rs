@@ -24,6 +24,8 @@ pub(crate) enum Step {
     CutAfter(usize),
     /// Becomes another site, and sends the part that is asked for as if it had not.
     ChangeUnsaid(Site),
+    /// Sends so many bytes of the body, and no more until the client hangs up.
+    FallSilentAfter(usize),
     /// Sends so many bytes of the body, then a byte a millisecond for as long as somebody takes them.
     Trickle(usize),
     /// Sends everything, whatever part is asked for, without saying how much it is.
@@ -134,6 +136,10 @@ fn answer(mut stream: TcpStream, state: &Mutex<State>) -> std::io::Result<()> {
     match step {
         Some(Step::CutAfter(bytes)) => stream.write_all(&body[..bytes]),
         Some(Step::ClaimLength(_)) => Ok(()),
+        Some(Step::FallSilentAfter(bytes)) => {
+            stream.write_all(&body[..bytes])?;
+            stream.read(&mut [0]).map(drop)
+        }
         Some(Step::Trickle(bytes)) => {
             stream.write_all(&body[..bytes])?;
             for byte in &body[bytes..] {

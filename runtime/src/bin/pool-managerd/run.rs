@@ -73,6 +73,7 @@ fn setup(config: Config) -> Result<Setup, String> {
         tokens: Tokens::new(read, admin),
         state_dir,
         shutdown_deadline: host.shutdown_deadline,
+        limiter: host.limiter,
         pools,
     })
 }
