@@ -127,6 +127,7 @@ fn pool(program: &Path, name: &'static str, load_time: &str, port: u16) -> Pool 
             catalog,
             size_bytes: None,
             device_mask: Vec::new(),
+            check_devices: false,
             slots,
             core_dumps: false,
         },

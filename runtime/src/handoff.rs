@@ -206,6 +206,7 @@ mod tests {
             },
             size_bytes: Some(7),
             device_mask: vec!["GPU-1".into()],
+            check_devices: false,
             slots: 4,
             core_dumps: false,
         };

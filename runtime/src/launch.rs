@@ -39,6 +39,8 @@ pub struct Launch {
     pub size_bytes: Option<u64>,
     /// GPUs it may touch, as configured.
     pub device_mask: Vec<String>,
+    /// Whether the GPU library is asked before each start if the devices of the mask are there.
+    pub check_devices: bool,
     /// Leases it may serve at once.
     pub slots: u32,
     /// Whether a crash may write a core dump.

@@ -6,6 +6,7 @@ pub mod daemon;
 pub mod demo;
 pub mod driver;
 pub mod executor;
+pub mod gpu;
 pub mod handoff;
 pub mod launch;
 pub mod linux;

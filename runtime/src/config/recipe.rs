@@ -136,6 +136,7 @@ impl Recipe {
             catalog,
             device_mask: self.devices.clone(),
             size_bytes: self.size_bytes,
+            check_devices: self.checks_devices(),
             slots: self.policy.lease.slots,
             core_dumps: self.core_dumps,
         })
@@ -152,6 +153,11 @@ impl Recipe {
             env.entry("CUDA_DEVICE_ORDER".to_owned()).or_insert_with(|| "PCI_BUS_ID".to_owned());
         }
         env.into_iter().collect()
+    }
+
+    /// Only presets that know their engine know that it is CUDA that reads the mask.
+    const fn checks_devices(&self) -> bool {
+        self.preset.call.is_some()
     }
 
     /// Readiness and liveness.

@@ -302,6 +302,7 @@ mod tests {
             },
             size_bytes: None,
             device_mask: vec!["GPU-1".into()],
+            check_devices: false,
             slots: 4,
             core_dumps: false,
         }

@@ -20,6 +20,7 @@ use crate::executor::release::ReleaseExecutor;
 use crate::executor::signal::SignalExecutor;
 use crate::executor::spawn::SpawnExecutor;
 use crate::executor::stage::StageExecutor;
+use crate::gpu::{GpuRoom, Nvml};
 use crate::launch::{Endpoint, Launches};
 use crate::linux::listener::{ListenerOwner, listener_is_ours};
 use crate::linux::state_dir::StateDir;
@@ -64,7 +65,12 @@ impl Local {
             probe: Prober::new(Loopback::new(listener_of as ListenerOf), completions.clone()),
             files: Files::open(state_dir.path(), completions.clone())?,
             evidence: EvidenceExecutor::new(engines.clone(), completions.clone()),
-            release: ReleaseExecutor::new(engines.clone(), launches.clone(), completions.clone()),
+            release: ReleaseExecutor::new(
+                engines.clone(),
+                launches.clone(),
+                GpuRoom::new(Nvml),
+                completions.clone(),
+            ),
             stage: StageExecutor::new(Provisioner::new(Pace::default()), completions.clone()),
             launches,
             engines,

@@ -297,6 +297,7 @@ mod tests {
             },
             size_bytes: None,
             device_mask: Vec::new(),
+            check_devices: false,
             slots: 1,
             core_dumps: false,
         }

@@ -269,6 +269,7 @@ fn pool(number: usize, name: &str, engine: Engine, slots: u32, queue: u32) -> (P
         catalog,
         size_bytes: None,
         device_mask: Vec::new(),
+        check_devices: false,
         slots,
         core_dumps: false,
     };

@@ -137,6 +137,7 @@ fn launch(stated: Stated) -> Launch {
         },
         size_bytes: bytes,
         device_mask: Vec::new(),
+        check_devices: false,
         slots: 1,
         core_dumps: false,
     }
