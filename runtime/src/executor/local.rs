@@ -15,6 +15,7 @@ use crate::executor::Completions;
 use crate::executor::engines::Engines;
 use crate::executor::evidence::EvidenceExecutor;
 use crate::executor::files::Files;
+use crate::executor::live_log::LiveLogs;
 use crate::executor::probe::{Listener, Loopback, Prober, Question};
 use crate::executor::release::ReleaseExecutor;
 use crate::executor::signal::SignalExecutor;
@@ -43,6 +44,7 @@ pub struct Local {
     evidence: EvidenceExecutor,
     release: ReleaseExecutor,
     stage: StageExecutor,
+    _live_logs: LiveLogs,
     metrics: Arc<Metrics>,
 }
 
@@ -71,6 +73,7 @@ impl Local {
                 GpuRoom::new(Nvml),
                 completions.clone(),
             ),
+            _live_logs: LiveLogs::start(engines.clone(), completions.clone())?,
             stage: StageExecutor::new(Provisioner::new(Pace::default()), completions.clone()),
             launches,
             engines,

@@ -3,8 +3,10 @@
 pub mod engines;
 pub mod evidence;
 pub mod files;
+pub mod live_log;
 pub mod local;
 mod log_class;
+mod log_lines;
 pub mod probe;
 pub mod release;
 pub mod signal;
