@@ -163,11 +163,9 @@ impl Circuits {
     }
 
     /// A long stable run: failures are forgotten, and the next opening is a first one.
-    pub(crate) fn stable(&mut self) {
-        for circuit in [&mut self.general, &mut self.cuda] {
-            circuit.failures = 0;
-            circuit.open_for = None;
-        }
+    pub(crate) const fn stable(&mut self) {
+        self.general.forget_failures();
+        self.cuda.forget_failures();
     }
 
     /// Everything afresh: by an operator, or for another spec.
@@ -229,6 +227,11 @@ impl Circuit {
             // What is open stays open as long as it was to be.
             State::Closed | State::Open { .. } | State::HalfOpen => None,
         }
+    }
+
+    const fn forget_failures(&mut self) {
+        self.failures = 0;
+        self.open_for = None;
     }
 
     fn time_passed(&mut self, now: Time) -> Option<CircuitChange> {

@@ -16,6 +16,8 @@ use crate::time::Time;
 #[serde(rename_all = "snake_case")]
 #[repr(u8)]
 pub enum Due {
+    /// A circuit was open long enough.
+    CircuitHalfOpen,
     /// The drain's patience ends.
     DrainDeadline,
     /// A gate may open: the backoff ends, or the release is checked again.
@@ -38,12 +40,18 @@ pub enum Due {
     StartTimeout,
     /// The engine had its time after KILL.
     StuckWait,
+    /// A suspect engine had its time to fail.
+    SuspectOver,
+    /// A trial was stable: the circuits close.
+    TrialOver,
     /// An effect's answer is overdue: evidence.
     EvidenceAnswer,
     /// An effect's answer is overdue: the handoff file.
     HandoffFileAnswer,
     /// An effect's answer is overdue: the PID file.
     PidFileAnswer,
+    /// An effect's answer is overdue: the preflight of a reload.
+    PreflightAnswer,
     /// An effect's answer is overdue: a probe.
     ProbeAnswer,
     /// An effect's answer is overdue: the release check.
@@ -52,10 +60,13 @@ pub enum Due {
     SpawnAnswer,
     /// An effect's answer is overdue: staging.
     StageAnswer,
+    /// An effect's answer is overdue: staging of a reload's model.
+    StageNextAnswer,
 }
 
 impl Due {
-    const ALL: [Self; 18] = [
+    const ALL: [Self; 23] = [
+        Self::CircuitHalfOpen,
         Self::DrainDeadline,
         Self::GateOpens,
         Self::KillGrace,
@@ -67,34 +78,45 @@ impl Due {
         Self::Stable,
         Self::StartTimeout,
         Self::StuckWait,
+        Self::SuspectOver,
+        Self::TrialOver,
         Self::EvidenceAnswer,
         Self::HandoffFileAnswer,
         Self::PidFileAnswer,
+        Self::PreflightAnswer,
         Self::ProbeAnswer,
         Self::ReleaseAnswer,
         Self::SpawnAnswer,
         Self::StageAnswer,
+        Self::StageNextAnswer,
     ];
 
     /// Whether it is about an engine, which does not run while the machine is suspended.
     const fn is_engine_side(self) -> bool {
         match self {
-            Self::DrainDeadline | Self::GateOpens | Self::LeaseExpiry | Self::QueueWait | Self::Recheck => {
-                false
-            }
+            Self::CircuitHalfOpen
+            | Self::DrainDeadline
+            | Self::GateOpens
+            | Self::LeaseExpiry
+            | Self::QueueWait
+            | Self::Recheck => false,
             Self::KillGrace
             | Self::ProbeSend
             | Self::RestartCountReset
             | Self::Stable
             | Self::StartTimeout
             | Self::StuckWait
+            | Self::SuspectOver
+            | Self::TrialOver
             | Self::EvidenceAnswer
             | Self::HandoffFileAnswer
             | Self::PidFileAnswer
+            | Self::PreflightAnswer
             | Self::ProbeAnswer
             | Self::ReleaseAnswer
             | Self::SpawnAnswer
-            | Self::StageAnswer => true,
+            | Self::StageAnswer
+            | Self::StageNextAnswer => true,
         }
     }
 
@@ -102,6 +124,7 @@ impl Due {
     #[must_use]
     pub const fn label(self) -> &'static str {
         match self {
+            Self::CircuitHalfOpen => "circuit half-open",
             Self::DrainDeadline => "drain deadline",
             Self::GateOpens => "next start attempt",
             Self::KillGrace => "KILL",
@@ -113,13 +136,17 @@ impl Due {
             Self::Stable => "failure count reset",
             Self::StartTimeout => "start time-out",
             Self::StuckWait => "declared stuck",
+            Self::SuspectOver => "suspicion ends",
+            Self::TrialOver => "circuits close",
             Self::EvidenceAnswer => "evidence overdue",
             Self::HandoffFileAnswer => "handoff file overdue",
             Self::PidFileAnswer => "PID file overdue",
+            Self::PreflightAnswer => "preflight overdue",
             Self::ProbeAnswer => "probe overdue",
             Self::ReleaseAnswer => "release check overdue",
             Self::SpawnAnswer => "spawn overdue",
             Self::StageAnswer => "staging overdue",
+            Self::StageNextAnswer => "staging of the next model overdue",
         }
     }
 }

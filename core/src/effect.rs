@@ -15,8 +15,8 @@ use crate::spec::SpecHash;
 /// One thing to be done.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub enum Effect {
-    /// Staging is not wanted any more: stop it, keep what a later one can go on with. Not answered; nor is the
-    /// staging itself waited for.
+    /// Staging is not wanted any more: stop it, keep what a later one can go on with. Not answered; the staging
+    /// may still be, but nobody waits for it.
     CancelStage {
         /// The staging.
         id: EffectId,

@@ -11,21 +11,28 @@ pub(crate) enum Errand {
     Evidence,
     HandoffFile,
     PidFile,
+    /// What a reload would need.
+    Preflight,
     Probe,
     Release,
     Spawn,
+    /// The committed spec's model.
     Stage,
+    /// A reload's model.
+    StageNext,
 }
 
 impl Errand {
-    const ALL: [Self; 7] = [
+    const ALL: [Self; 9] = [
         Self::Evidence,
         Self::HandoffFile,
         Self::PidFile,
+        Self::Preflight,
         Self::Probe,
         Self::Release,
         Self::Spawn,
         Self::Stage,
+        Self::StageNext,
     ];
 
     /// The deadline that closes it when no answer comes.
@@ -34,10 +41,12 @@ impl Errand {
             Self::Evidence => Due::EvidenceAnswer,
             Self::HandoffFile => Due::HandoffFileAnswer,
             Self::PidFile => Due::PidFileAnswer,
+            Self::Preflight => Due::PreflightAnswer,
             Self::Probe => Due::ProbeAnswer,
             Self::Release => Due::ReleaseAnswer,
             Self::Spawn => Due::SpawnAnswer,
             Self::Stage => Due::StageAnswer,
+            Self::StageNext => Due::StageNextAnswer,
         }
     }
 }
@@ -81,7 +90,8 @@ impl Errands {
         self.sequence(errand).is_some()
     }
 
-    fn sequence(&self, errand: Errand) -> Option<u64> {
+    /// The sequence of an open errand.
+    pub(crate) fn sequence(&self, errand: Errand) -> Option<u64> {
         self.open.get(errand as usize).copied().filter(|sequence| *sequence != 0)
     }
 }

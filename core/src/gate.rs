@@ -33,6 +33,9 @@ impl Gates {
     pub(crate) fn shift(self, by: Duration) -> Self {
         match self.release {
             ReleaseGate::Held { since } => Self { release: ReleaseGate::Held { since: since + by }, ..self },
+            ReleaseGate::Asked { since } => {
+                Self { release: ReleaseGate::Asked { since: since + by }, ..self }
+            }
             ReleaseGate::Unasked | ReleaseGate::PortStranger { .. } | ReleaseGate::HostProblem { .. } => self,
         }
     }
@@ -45,6 +48,11 @@ pub enum ReleaseGate {
     /// Not asked yet.
     #[default]
     Unasked,
+    /// The first answer is not there yet.
+    Asked {
+        /// Since when.
+        since: Time,
+    },
     /// Something of ours still holds them; asked again every 250 ms, for 30 s at most.
     Held {
         /// Since when.

@@ -20,10 +20,13 @@ use crate::effect::{Effect, Signal};
 use crate::event::{Event, EventKind};
 use crate::id::{CommandId, Correlation, EffectId, EngineRef, LeaseId, OperationId, PoolName, PoolUid};
 use crate::input::{Completion, Input};
-use crate::operation::Operation;
+use crate::lease::Endings;
+use crate::limiter::Limiter;
+use crate::operation::{Operation, Outcomes};
 use crate::pool::{Books, Cx, LeaseAsk, Outbox, Pool};
 use crate::spec::{HostConfig, PoolSpec};
 use crate::time::Time;
+use crate::verdict::LogEvidence;
 use crate::view::{LeaseView, PoolView};
 
 /// The state machine of one GPU host.
@@ -66,6 +69,12 @@ impl Host {
     /// An empty host. The seed decides every jitter; `now` is the clock's reading.
     #[must_use]
     pub fn new(config: HostConfig, seed: u64, now: Time) -> Self {
+        let books = Books {
+            outcomes: Outcomes::default(),
+            endings: Endings::default(),
+            operations_issued: 0,
+            limiter: Limiter::new(config.limiter.clone()),
+        };
         Self {
             config,
             seed,
@@ -75,7 +84,7 @@ impl Host {
             registered: 0,
             deadlines: DeadlineIndex::default(),
             outbox: Outbox::default(),
-            books: Books::default(),
+            books,
             closing: None,
             orphaned_spawns: BTreeMap::new(),
             version: 0,
@@ -106,10 +115,7 @@ impl Host {
                 self.orphaned_spawns.retain(|_, orphan| *orphan != engine);
                 self.tell_pool(engine.pool, |pool, cx| pool.exited(cx, engine.incarnation, status));
             }
-            Input::GpuFault { .. }
-            | Input::LogLine { .. }
-            | Input::Resume(_)
-            | Input::StageProgress { .. } => {}
+            Input::GpuFault { pool, xid } => self.tell_pool(pool, |pool, cx| pool.gpu_fault(cx, xid)),
             Input::Gap { by } => self.in_every_pool(|pool, cx| pool.gap(cx, by)),
             Input::LeaseAsk { command, correlation, pool, holder, priority, ttl } => {
                 let ask = LeaseAsk { command, correlation, holder, priority, ttl };
@@ -124,11 +130,20 @@ impl Host {
             Input::LeaseWithdraw { pool, ask } => {
                 self.in_pool(pool, None, |pool, cx| pool.lease_withdraw(cx, ask));
             }
+            Input::LogLine { engine, class, offset } => {
+                let line = LogEvidence { class, offset };
+                self.tell_pool(engine.pool, |pool, cx| pool.log_line(cx, engine.incarnation, line));
+            }
             Input::Register { command, correlation, spec } => self.register(command, correlation, *spec),
+            Input::Resume(_) => {}
             Input::Shutdown { correlation } => self.shut_down(correlation),
+            Input::StageProgress { effect } => {
+                self.tell_pool(effect.pool, |pool, cx| pool.stage_progress(cx, effect.sequence));
+            }
             Input::Stalled => self.in_every_pool(|pool, cx| pool.stalled(cx)),
             Input::Timer => self.fire_one(),
         }
+        self.wake_who_may_load();
         self.exit_when_at_rest();
     }
 
@@ -173,6 +188,7 @@ impl Host {
             now: self.now,
             seed: self.seed,
             epoch: self.config.epoch,
+            pools: self.pools.len() + 1,
             closing: false,
             correlation: Some(correlation),
             outbox: &mut self.outbox,
@@ -237,6 +253,17 @@ impl Host {
         let Some((at, uid, due)) = self.next_pool_deadline() else { return };
         if at <= self.now {
             self.in_pool(uid, None, |pool, cx| pool.timer(cx, due));
+        }
+    }
+
+    /// Lets those load who wait for it, as far as there is room.
+    fn wake_who_may_load(&mut self) {
+        while let Some(uid) = self.books.limiter.next() {
+            let woken = self.in_pool(uid, None, |pool, cx| pool.pass_gates(cx));
+            if !woken || self.books.limiter.next() == Some(uid) {
+                // It does not want to any more, or another of its gates has closed: it asks again by itself.
+                self.books.limiter.forget_waiting(uid);
+            }
         }
     }
 
@@ -310,12 +337,14 @@ impl Host {
         correlation: Option<Correlation>,
         act: impl FnOnce(&mut Pool, &mut Cx<'_>),
     ) -> bool {
+        let pools = self.pools.len();
         let Some(pool) = self.pools.get_mut(&uid) else { return false };
         let before = (pool.next_deadline().map(|(at, _)| at), pool.watched());
         let mut cx = Cx {
             now: self.now,
             seed: self.seed,
             epoch: self.config.epoch,
+            pools,
             closing: self.closing.is_some(),
             correlation,
             outbox: &mut self.outbox,
@@ -324,7 +353,11 @@ impl Host {
         act(pool, &mut cx);
         let after = (pool.next_deadline().map(|(at, _)| at), pool.watched());
         self.version += u64::from(before.1 != after.1);
-        if pool.is_gone() {
+        let (gone, load) = (pool.is_gone(), pool.load());
+        if !self.books.limiter.is_idle() {
+            self.books.limiter.follow(uid, load);
+        }
+        if gone {
             self.deadlines.refile(uid, before.0, None);
             self.names.remove(pool.name());
             let spawns = self.pools.remove(&uid).into_iter().flat_map(Pool::into_abandoned_spawns);
@@ -356,7 +389,7 @@ impl<'a> View<'a> {
     /// One pool.
     #[must_use]
     pub fn pool(self, uid: PoolUid) -> Option<PoolView<'a>> {
-        self.host.pools.get(&uid).map(Pool::view)
+        self.host.pools.get(&uid).map(|pool| pool.view(self.host.now))
     }
 
     /// What a name stands for.

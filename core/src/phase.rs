@@ -9,7 +9,9 @@ use crate::drain::Drain;
 use crate::gate::Gates;
 use crate::id::Incarnation;
 use crate::ladder::Ladder;
+use crate::limiter::Rank;
 use crate::liveness::Liveness;
+use crate::signs::Signs;
 use crate::time::Time;
 use crate::verdict::{EvidenceReport, ExitStatus, StopCause};
 use crate::view::EngineView;
@@ -144,13 +146,45 @@ pub(crate) struct Engine {
     pub(crate) pid: Option<u32>,
     pub(crate) spawned: Time,
     pub(crate) ready_since: Option<Time>,
+    /// Who asked for it.
+    pub(crate) cause: StartCause,
+    pub(crate) signs: Signs,
 }
 
-/// Who asked for a start; only one after an end nobody asked for counts as a restart.
+/// Who asked for a start, and so which gates it passes and what its failure counts for.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub(crate) enum StartCause {
+    /// An operator let this restart pass backoff, window and circuits; its failure counts for nothing.
+    Allowed,
+    /// An operation.
     Asked,
+    /// Policy, after an end nobody asked for.
     Automatic,
+    /// A reload: another spec than the committed one. Its failure counts for the reload alone.
+    Candidate,
+    /// A registration with autostart.
+    First,
+    /// A reload that failed: the committed spec again, whatever policy says.
+    Rollback,
+}
+
+impl StartCause {
+    /// Whether open circuits hold it up.
+    pub(crate) const fn heeds_circuits(self) -> bool {
+        match self {
+            Self::Asked | Self::Automatic | Self::First => true,
+            Self::Allowed | Self::Candidate | Self::Rollback => false,
+        }
+    }
+
+    pub(crate) const fn rank(self) -> Rank {
+        match self {
+            Self::Rollback => Rank::Rollback,
+            Self::Allowed | Self::Asked | Self::Candidate => Rank::Operator,
+            Self::First => Rank::FirstStart,
+            Self::Automatic => Rank::Restart,
+        }
+    }
 }
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
@@ -164,6 +198,18 @@ pub(crate) struct Waiting {
 pub(crate) struct Serving {
     pub(crate) engine: Engine,
     pub(crate) liveness: Liveness,
+    pub(crate) trouble: Trouble,
+}
+
+/// Whether a healthy engine may have lost its GPU.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub(crate) enum Trouble {
+    #[default]
+    None,
+    /// It logged a CUDA error; not ready until that is confirmed or not.
+    Suspect,
+    /// It is confirmed: the engine is taken out of service and ended.
+    Doomed,
 }
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
@@ -225,6 +271,22 @@ impl Phase {
         }
     }
 
+    /// The same, to note what was seen of it.
+    pub(crate) const fn engine_mut(&mut self) -> Option<&mut Engine> {
+        match self {
+            Self::Starting(engine)
+            | Self::Ready(Serving { engine, .. })
+            | Self::Draining(Serving { engine, .. }, _)
+            | Self::Stopping(Stopping { engine, .. })
+            | Self::Held(Held::Stuck(Stopping { engine, .. })) => Some(engine),
+            Self::Stopped
+            | Self::Staging(_)
+            | Self::Waiting(_)
+            | Self::Ended(_)
+            | Self::Held(Held::Config { .. } | Held::NotReleased) => None,
+        }
+    }
+
     /// The engine that exists, is being made, or has just ended: whom news and files are about.
     pub(crate) const fn subject(&self) -> Option<&Engine> {
         if let Self::Ended(ended) = self { Some(&ended.engine) } else { self.engine() }
@@ -248,7 +310,7 @@ impl Held {
 
 impl From<&Engine> for EngineView {
     fn from(engine: &Engine) -> Self {
-        let Engine { incarnation, pid, spawned, ready_since } = *engine;
+        let Engine { incarnation, pid, spawned, ready_since, cause: _, signs: _ } = *engine;
         Self { incarnation, pid, spawned, ready_since }
     }
 }

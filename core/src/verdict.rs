@@ -10,6 +10,7 @@ use serde::{Deserialize, Serialize};
 
 use crate::id::Incarnation;
 use crate::input::{ProbeAnswer, SpawnError, StageError};
+use crate::signs::Signs;
 use crate::time::Time;
 
 /// How a process ended, as its parent was told.
@@ -228,9 +229,8 @@ impl CrashClass {
     }
 }
 
-/// What an operator can do about an end, where that is known.
 impl CrashClass {
-    /// One sentence; `None`: it depends.
+    /// What an operator can do about it, in one sentence; `None`: it depends.
     #[must_use]
     pub const fn remedy(self) -> Option<&'static str> {
         match self {
@@ -347,13 +347,20 @@ pub(crate) struct End<'a> {
     pub(crate) was_ready: bool,
     pub(crate) status: ExitStatus,
     pub(crate) report: &'a EvidenceReport,
+    /// What was seen of it while it lived.
+    pub(crate) signs: &'a Signs,
+    /// What the driver of its GPUs reported shortly before.
+    pub(crate) xid: Option<u32>,
 }
 
 /// Adds the evidence up. Total: every end has a class.
 pub(crate) fn judge(end: End<'_>) -> Verdict {
     let mut evidence = Vec::new();
+    evidence.extend(end.signs.evidence());
     evidence.extend(end.stopped_for.map(Evidence::OwnSignal));
-    evidence.extend(end.report.log.iter().copied().map(Evidence::Log));
+    // The line that was seen live is in the log's tail again.
+    let new = |line: &&LogEvidence| end.signs.cuda_line() != Some(**line);
+    evidence.extend(end.report.log.iter().filter(new).copied().map(Evidence::Log));
     if end.report.oom_kill == Some(true) {
         evidence.push(Evidence::OomKill);
     }
@@ -365,11 +372,19 @@ fn class_of(end: End<'_>) -> CrashClass {
     if end.stopped_for == Some(StopCause::Asked) {
         return CrashClass::Asked;
     }
+    if end.stopped_for == Some(StopCause::Doomed) {
+        return CrashClass::Cuda(end.xid);
+    }
     if end.report.oom_kill == Some(true) {
         return CrashClass::OutOfMemory(Memory::Host);
     }
-    if let Some(class) = end.report.log.iter().find_map(|line| class_of_line(line.class)) {
-        return class;
+    let live = end.signs.cuda_line();
+    if let Some(class) = live.iter().chain(&end.report.log).find_map(|line| class_of_line(line.class)) {
+        return if class == CrashClass::Cuda(None) { CrashClass::Cuda(end.xid) } else { class };
+    }
+    let is_clean = end.was_ready && end.status == ExitStatus::Code(0);
+    if let Some(xid) = end.xid.filter(|_| !is_clean) {
+        return CrashClass::Cuda(Some(xid));
     }
     match (end.stopped_for, end.status) {
         (Some(StopCause::Asked), _) => CrashClass::Asked,
@@ -420,12 +435,21 @@ mod tests {
     ) -> CrashClass {
         let log = lines.iter().map(|class| LogEvidence { class: *class, offset: 0 }).collect();
         let report = EvidenceReport { log, oom_kill: None };
-        judge(End { stopped_for, was_ready, status, report: &report }).class
+        let signs = Signs::default();
+        judge(End { stopped_for, was_ready, status, report: &report, signs: &signs, xid: None }).class
     }
 
     fn oom_killed(stopped_for: Option<StopCause>, lines: &[LogEvidence]) -> Verdict {
         let report = EvidenceReport { log: lines.to_vec(), oom_kill: Some(true) };
-        judge(End { stopped_for, was_ready: true, status: ExitStatus::Signal(9), report: &report })
+        let status = ExitStatus::Signal(9);
+        judge(End {
+            stopped_for,
+            was_ready: true,
+            status,
+            report: &report,
+            signs: &Signs::default(),
+            xid: None,
+        })
     }
 
     #[test]

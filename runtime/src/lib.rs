@@ -10,6 +10,7 @@ pub mod gpu;
 pub mod handoff;
 pub mod launch;
 pub mod linux;
+pub mod models;
 pub mod staging;
 pub mod stub_engine;
 pub mod table;

@@ -3,24 +3,17 @@
 use alloc::boxed::Box;
 use core::time::Duration;
 
-use crate::backoff;
 use crate::deadline::Due;
 use crate::effect::{Effect, FileKind};
 use crate::errand::Errand;
 use crate::event::{DrainOutcome, EventKind};
-use crate::gate::Gates;
 use crate::id::Incarnation;
-use crate::input::{SpawnError, StageError};
 use crate::ladder::{Ladder, Step};
 use crate::lease::LeaseEnding;
 use crate::operation::{OperationKind, Outcome};
 use crate::phase::{DownBy, Ended, Engine, Held, Phase, StartCause, Stopping, Wanted};
 use crate::pool::{Cx, Drained, EVIDENCE_MARGIN, EVIDENCE_WITHIN, Pool, Running};
-use crate::spec::RestartMode;
-use crate::time::Time;
-use crate::verdict::{
-    CrashClass, End, Evidence, EvidenceReport, ExitStatus, HostProblem, LastError, StopCause, Verdict, judge,
-};
+use crate::verdict::{CrashClass, End, Evidence, EvidenceReport, ExitStatus, StopCause, Verdict, judge};
 
 impl Pool {
     /// A process ended.
@@ -125,7 +118,12 @@ impl Pool {
     /// An attempt is over: records it, ends what waited for it, and decides what comes next.
     pub(super) fn conclude(&mut self, cx: &mut Cx<'_>, verdict: Verdict, ended: Option<&Ended>) {
         let class = verdict.class;
-        self.record(cx, verdict, ended);
+        let cause = self.phase.subject().map(|engine| engine.cause);
+        if cause != Some(StartCause::Candidate) {
+            self.record(cx, &verdict, ended, cause);
+        } else if class != CrashClass::Asked {
+            self.tell(cx, EventKind::CandidateFailed { verdict: Box::new(verdict.clone()) });
+        }
         let was_ready = ended.is_some_and(|ended| ended.engine.ready_since.is_some());
         match self.operation().map(|operation| operation.kind) {
             Some(
@@ -135,11 +133,12 @@ impl Pool {
                 | OperationKind::Shutdown,
             ) => return self.rest(cx),
             // The old engine is gone, one way or the other: a restart goes on with the new one.
-            Some(OperationKind::Restart | OperationKind::Reload)
-                if was_ready || class == CrashClass::Asked =>
-            {
+            Some(OperationKind::Restart) if was_ready || class == CrashClass::Asked => {
                 self.phase = Phase::Stopped;
                 return self.begin_start(cx, StartCause::Asked);
+            }
+            Some(OperationKind::Reload) if self.reload_goes_on(cx, &verdict, ended) => {
+                return self.advance_reload(cx);
             }
             // Somebody wants it up although it has just ended cleanly.
             Some(OperationKind::Preload) if was_ready && class == CrashClass::Clean => {
@@ -157,15 +156,11 @@ impl Pool {
         }
     }
 
-    /// The host is to blame: shown, but charged to nobody.
-    pub(super) fn blame_host(&mut self, cx: &mut Cx<'_>, class: CrashClass, evidence: Option<Evidence>) {
-        self.record(cx, Verdict { class, evidence: evidence.into_iter().collect() }, None);
-    }
-
     /// Ends an operation that waited for Ready with the last error.
     pub(super) fn fail_start_operation(&mut self, cx: &mut Cx<'_>) {
-        let waits = self.operation().is_some_and(|operation| operation.kind.waits_for_ready());
-        if waits && let Some(error) = &self.supervision.last_error {
+        if self.awaits_ready()
+            && let Some(error) = &self.supervision.last_error
+        {
             let verdict = Box::new(error.verdict.clone());
             self.end_operation(cx, Outcome::Failed { verdict, also: None });
         }
@@ -174,10 +169,11 @@ impl Pool {
     /// Nothing runs and nothing is under way. A pool that was to be forgotten is forgotten now, even
     /// where the deregistration itself ended long ago because the engine was stuck.
     pub(super) fn rest(&mut self, cx: &mut Cx<'_>) {
-        self.forget_start();
+        self.forget_start(cx);
         self.enter(cx, Phase::Stopped);
         let correlation = self.operation().map(|operation| operation.correlation);
         match &mut self.running {
+            // A reload that prepares goes on: it ends the rest.
             Some(running) if running.operation.kind.waits_for_ready() => self.fail_start_operation(cx),
             Some(running) => {
                 let outcome = match running.drained.take() {
@@ -199,7 +195,7 @@ impl Pool {
 
     /// No start until the cause is gone.
     pub(super) fn hold(&mut self, cx: &mut Cx<'_>, held: Held) {
-        self.forget_start();
+        self.forget_start(cx);
         let recheck = match held {
             Held::Config { look: true } => Some(self.policy.restart.config_recheck),
             Held::NotReleased => Some(self.policy.restart.host_recheck),
@@ -216,12 +212,12 @@ impl Pool {
     }
 
     /// Drops what a start had under way.
-    pub(super) fn forget_start(&mut self) {
+    pub(super) fn forget_start(&mut self, cx: &mut Cx<'_>) {
         for due in [Due::GateOpens, Due::Recheck, Due::StartTimeout] {
             self.deadlines.disarm(due);
         }
         self.drop_errand(Errand::Release);
-        self.drop_errand(Errand::Stage);
+        self.drop_stage(cx, Errand::Stage);
     }
 
     /// Goes on when the end is explained and the engine's files are gone.
@@ -232,14 +228,18 @@ impl Pool {
         let ended = ended.clone();
         let Ended { engine, status, stopped_for, .. } = ended;
         let was_ready = engine.ready_since.is_some();
-        let verdict = judge(End { stopped_for, was_ready, status, report });
+        let signs = &engine.signs;
+        let xid = signs.recent_xid(ended.at, self.policy.liveness.suspect_for);
+        let verdict = judge(End { stopped_for, was_ready, status, report, signs, xid });
         self.conclude(cx, verdict, Some(&ended));
     }
 
     /// Cuts every lease and stops the engine, now. `grace` zero: KILL at once.
     pub(super) fn cut_and_stop(&mut self, cx: &mut Cx<'_>, engine: Engine, grace: Duration) {
         let cut = self.end_leases(cx, LeaseEnding::Cut);
-        if let Phase::Draining(_, drain) = self.phase {
+        if let Phase::Draining(_, drain) = self.phase
+            && !self.is_drained()
+        {
             let outcome = if cut.is_empty() { DrainOutcome::Superseded } else { DrainOutcome::ForceStopped };
             self.drain_over(cx, drain, outcome, Drained::Cut(cut));
         } else if let Some(running) = &mut self.running {
@@ -257,93 +257,10 @@ impl Pool {
             Due::DrainDeadline,
             Due::KillGrace,
             Due::StuckWait,
+            Due::SuspectOver,
+            Due::TrialOver,
         ] {
             self.deadlines.disarm(due);
         }
-    }
-
-    fn record(&mut self, cx: &mut Cx<'_>, verdict: Verdict, ended: Option<&Ended>) {
-        let class = verdict.class;
-        if matches!(class, CrashClass::Asked | CrashClass::Clean) {
-            return;
-        }
-        if class.is_charged() {
-            self.supervision.crashes_total += 1;
-            self.supervision.failures = self.supervision.failures.saturating_add(1);
-        }
-        let incarnation = self.phase.subject().map(|engine| engine.incarnation);
-        let at = ended.map_or(cx.now, |ended| ended.at);
-        self.supervision.last_error = Some(LastError { verdict: verdict.clone(), incarnation, at });
-        let uptime = ended.map_or(Duration::ZERO, |ended| at.since(ended.engine.spawned));
-        let crashes_total = self.supervision.crashes_total;
-        self.tell(cx, EventKind::Crashed { verdict: Box::new(verdict), uptime, crashes_total });
-    }
-
-    fn next_by_policy(&mut self, cx: &mut Cx<'_>, class: CrashClass, ended_at: Time) {
-        if cx.closing || self.wanted != Wanted::Up {
-            return self.rest(cx);
-        }
-        let mode = self.policy.restart.mode;
-        match class {
-            CrashClass::Config => self.hold(cx, Held::Config { look: false }),
-            CrashClass::StageFailed(StageError::Missing)
-            | CrashClass::SpawnFailed(SpawnError::NotFound | SpawnError::Denied) => {
-                self.hold(cx, Held::Config { look: true });
-            }
-            CrashClass::HostProblem(
-                HostProblem::DriverMismatch
-                | HostProblem::NoDevice
-                | HostProblem::NotReleased
-                | HostProblem::PortStranger,
-            ) => self.schedule(cx, class, ended_at, self.policy.restart.host_recheck),
-            CrashClass::Clean if mode != RestartMode::Always => {
-                self.wanted = Wanted::Down(DownBy::CleanExit);
-                self.rest(cx);
-            }
-            // Somebody wanted it down and changed their mind: nothing was its fault.
-            CrashClass::Asked => self.begin_start(cx, StartCause::Asked),
-            CrashClass::Clean
-            | CrashClass::Cuda(_)
-            | CrashClass::Exit(_)
-            | CrashClass::OutOfMemory(_)
-            | CrashClass::Signal(_)
-            | CrashClass::SpawnFailed(SpawnError::Io(_) | SpawnError::NoResources | SpawnError::TimedOut)
-            | CrashClass::StageFailed(
-                StageError::BadDigest
-                | StageError::BadSize
-                | StageError::Fetch(_)
-                | StageError::Io(_)
-                | StageError::NoSpace
-                | StageError::Stalled,
-            )
-            | CrashClass::StartTimeout
-            | CrashClass::Unhealthy
-            | CrashClass::Unknown => match mode {
-                RestartMode::Never => {
-                    self.wanted = Wanted::Down(DownBy::RestartMode);
-                    self.rest(cx);
-                }
-                RestartMode::Always | RestartMode::OnFailure => {
-                    let key = backoff::Key {
-                        seed: cx.seed,
-                        pool: self.uid,
-                        incarnation: Incarnation { epoch: cx.epoch, n: self.incarnations },
-                    };
-                    let clean = class == CrashClass::Clean;
-                    let failures = if clean { 1 } else { self.supervision.failures };
-                    let delay = backoff::delay(&self.policy.restart, failures, class, key);
-                    self.schedule(cx, class, ended_at, delay);
-                }
-            },
-        }
-    }
-
-    /// A start under policy; the delay counts from the observed end.
-    fn schedule(&mut self, cx: &mut Cx<'_>, reason: CrashClass, ended_at: Time, delay: Duration) {
-        let at = ended_at + delay;
-        let failures = self.supervision.failures;
-        self.tell(cx, EventKind::RestartScheduled { at, delay, base: delay, failures, reason });
-        let gates = Gates { backoff_until: Some(at), ..Gates::default() };
-        self.wait(cx, gates, StartCause::Automatic);
     }
 }

@@ -2,13 +2,18 @@
 //! each other, and is the only place that moves a pool from phase to phase.
 //!
 //! `host` calls the entry points below, one per input. The rest of a pool's life is in `start`
-//! (Stopped to Ready), `serve` (leases, liveness, drain), `end` (stop, exit, verdict, what next) and
-//! `operate` (commands).
+//! (Stopped to Ready), `serve` (leases, liveness), `draining`, `suspect` (CUDA errors of a live engine), `end`
+//! (stop, exit, verdict, what next), `supervise` (restart under policy), `replace` (reload) and `operate`
+//! (commands).
 
+mod draining;
 mod end;
 mod operate;
+mod replace;
 mod serve;
 mod start;
+mod supervise;
+mod suspect;
 #[cfg(test)]
 mod tests;
 mod view;
@@ -23,6 +28,7 @@ use core::time::Duration;
 use serde::{Deserialize, Serialize};
 
 use crate::answer::Answer;
+use crate::breaker::Circuits;
 use crate::deadline::{Deadlines, Due};
 use crate::effect::{Effect, FileKind, ProbeKind, Signal};
 use crate::errand::{Errand, Errands};
@@ -31,13 +37,16 @@ use crate::files::{FileAction, Files};
 use crate::id::{
     CommandId, Correlation, EffectId, EngineRef, Incarnation, LeaseId, OperationId, PoolName, PoolUid,
 };
-use crate::input::{Completion, FileError, ProbeAnswer, ReleaseAnswer, SpawnError, StageError};
+use crate::input::{Completion, FileError, ModelStamp, ProbeAnswer, ReleaseAnswer, SpawnError, StageError};
 use crate::lease::{Endings, LeaseBook};
+use crate::limiter::{Limiter, Load};
 use crate::operation::{Operation, Outcomes};
-use crate::phase::{DownBy, Engine, Phase, PhaseName, StartCause, Wanted};
+use crate::phase::{DownBy, Engine, Phase, PhaseName, StartCause, Trouble, Wanted};
+use crate::reload::Reloading;
 use crate::spec::{EngineSpec, Policy, PoolSpec};
 use crate::time::Time;
 use crate::verdict::{EvidenceReport, LastError};
+use crate::window::{OomWindow, RestartWindow};
 
 /// Longest time the core waits for a spawn's answer. A late one is stopped at once.
 const SPAWN_WITHIN: Duration = Duration::from_secs(10);
@@ -61,7 +70,12 @@ const RELEASE_POLL: Duration = Duration::from_millis(250);
 pub(crate) struct Pool {
     uid: PoolUid,
     name: PoolName,
+    /// The committed one.
     spec: EngineSpec,
+    /// The bytes it was staged with last.
+    stamp: Option<ModelStamp>,
+    /// What was committed before.
+    previous: Option<Box<EngineSpec>>,
     policy: Policy,
     wanted: Wanted,
     phase: Phase,
@@ -91,6 +105,11 @@ struct Supervision {
     crashes_total: u64,
     restart_count: u32,
     failures: u32,
+    circuits: Circuits,
+    window: RestartWindow,
+    ooms: OomWindow,
+    /// An operator lets the next automatic start pass.
+    allowed: bool,
 }
 
 /// The operation that runs, and what its drain did to the leases.
@@ -98,6 +117,8 @@ struct Supervision {
 struct Running {
     operation: Operation,
     drained: Option<Drained>,
+    /// How far it is, if it is a reload.
+    reload: Option<Box<Reloading>>,
 }
 
 /// How the drain of an operation, or the cut of a stop, ended.
@@ -113,6 +134,8 @@ pub(crate) struct Cx<'a> {
     pub(crate) now: Time,
     pub(crate) seed: u64,
     pub(crate) epoch: u32,
+    /// How many pools are registered.
+    pub(crate) pools: usize,
     /// The supervisor is going down: nothing is started.
     pub(crate) closing: bool,
     /// The command being handled.
@@ -129,11 +152,12 @@ pub(crate) struct Outbox {
 }
 
 /// What pools of one host share and none of them owns.
-#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub(crate) struct Books {
     pub(crate) outcomes: Outcomes,
     pub(crate) endings: Endings,
     pub(crate) operations_issued: u64,
+    pub(crate) limiter: Limiter,
 }
 
 impl Cx<'_> {
@@ -150,6 +174,8 @@ impl Pool {
             uid,
             name,
             spec: engine,
+            stamp: None,
+            previous: None,
             policy,
             wanted: if autostart { Wanted::Up } else { Wanted::Down(DownBy::Registered) },
             phase: Phase::Stopped,
@@ -169,7 +195,7 @@ impl Pool {
         };
         pool.tell(cx, EventKind::Registered);
         if autostart {
-            pool.begin_start(cx, StartCause::Asked);
+            pool.begin_start(cx, StartCause::First);
         }
         pool
     }
@@ -190,6 +216,7 @@ impl Pool {
     pub(crate) fn timer(&mut self, cx: &mut Cx<'_>, due: Due) {
         self.deadlines.disarm(due);
         match due {
+            Due::CircuitHalfOpen => self.circuit_time_passed(cx),
             Due::DrainDeadline => self.drain_deadline_passed(cx),
             Due::GateOpens => self.pass_gates(cx),
             Due::KillGrace => self.kill_now(cx),
@@ -197,18 +224,32 @@ impl Pool {
             Due::ProbeSend => self.send_probe(cx),
             Due::QueueWait => self.refuse_oldest_ask(cx),
             Due::Recheck => self.look_again(cx),
-            Due::RestartCountReset => self.supervision.restart_count = 0,
-            Due::Stable => self.supervision.failures = 0,
+            Due::RestartCountReset => self.long_stable(),
+            Due::Stable => self.stable(),
             Due::StartTimeout => self.start_timed_out(cx),
             Due::StuckWait => self.declare_stuck(cx),
+            Due::SuspectOver => self.suspicion_over(cx),
+            Due::TrialOver => self.trial_over(cx),
             Due::EvidenceAnswer => self.overdue(cx, Errand::Evidence),
             Due::HandoffFileAnswer => self.overdue(cx, Errand::HandoffFile),
             Due::PidFileAnswer => self.overdue(cx, Errand::PidFile),
+            Due::PreflightAnswer => self.overdue(cx, Errand::Preflight),
             Due::ProbeAnswer => self.overdue(cx, Errand::Probe),
             Due::ReleaseAnswer => self.overdue(cx, Errand::Release),
             Due::SpawnAnswer => self.overdue(cx, Errand::Spawn),
             Due::StageAnswer => self.overdue(cx, Errand::Stage),
+            Due::StageNextAnswer => self.overdue(cx, Errand::StageNext),
         }
+    }
+
+    /// Staging moved: its patience begins anew.
+    pub(crate) fn stage_progress(&mut self, cx: &mut Cx<'_>, sequence: u64) {
+        let staging = [Errand::Stage, Errand::StageNext];
+        let Some(errand) = staging.into_iter().find(|one| self.errands.sequence(*one) == Some(sequence))
+        else {
+            return self.tell(cx, EventKind::StaleInput);
+        };
+        self.deadlines.arm(errand.due(), cx.now + self.policy.start.stage_stall);
     }
 
     /// The machine was suspended. Leases get one grace, because their holders slept too.
@@ -274,6 +315,23 @@ impl Pool {
         })
     }
 
+    /// Whether it loads, or waits to.
+    pub(crate) fn load(&self) -> Load {
+        match &self.phase {
+            Phase::Starting(_) => Load::Loads,
+            Phase::Waiting(_) if self.errands.is_open(Errand::Release) => Load::Loads,
+            Phase::Waiting(waiting) if waiting.gates.limiter_until.is_some() => Load::Waits,
+            Phase::Stopped
+            | Phase::Staging(_)
+            | Phase::Waiting(_)
+            | Phase::Ready(_)
+            | Phase::Draining(..)
+            | Phase::Stopping(_)
+            | Phase::Ended(_)
+            | Phase::Held(_) => Load::Neither,
+        }
+    }
+
     pub(crate) const fn is_gone(&self) -> bool {
         self.gone
     }
@@ -294,7 +352,9 @@ impl Pool {
             (Errand::Probe, Completion::Probed(answer)) => self.probed(cx, answer),
             (Errand::Release, Completion::Released(answer)) => self.released(cx, answer),
             (Errand::Spawn, Completion::Spawned(result)) => self.spawned(cx, result),
-            (Errand::Stage, Completion::Staged(result)) => self.staged(cx, result.map(|_| ())),
+            (Errand::Stage, Completion::Staged(result)) => self.staged(cx, result),
+            (Errand::StageNext, Completion::Staged(result)) => self.next_staged(cx, result),
+            (Errand::Preflight, Completion::Preflighted(result)) => self.preflighted(cx, result),
             (errand, result) => {
                 debug_assert!(false, "E02: {errand:?} was answered with {result:?}");
             }
@@ -315,7 +375,11 @@ impl Pool {
                 }
                 Completion::Spawned(Err(SpawnError::TimedOut))
             }
-            Errand::Stage => Completion::Staged(Err(StageError::Stalled)),
+            Errand::Preflight => Completion::Preflighted(Err(StageError::Stalled)),
+            Errand::Stage | Errand::StageNext => {
+                self.cancel_stage(cx, sequence);
+                Completion::Staged(Err(StageError::Stalled))
+            }
         };
         self.answered(cx, errand, result);
     }
@@ -330,6 +394,19 @@ impl Pool {
     fn drop_errand(&mut self, errand: Errand) {
         self.errands.close(errand);
         self.deadlines.disarm(errand.due());
+    }
+
+    /// Gives up a staging that runs.
+    fn drop_stage(&mut self, cx: &mut Cx<'_>, errand: Errand) {
+        self.deadlines.disarm(errand.due());
+        if let Some(sequence) = self.errands.close(errand) {
+            self.cancel_stage(cx, sequence);
+        }
+    }
+
+    fn cancel_stage(&self, cx: &mut Cx<'_>, sequence: u64) {
+        let id = EffectId { pool: self.uid, sequence };
+        cx.outbox.effects.push_back(Effect::CancelStage { id });
     }
 
     /// Moves to a phase and tells observers when it has another name.
@@ -419,7 +496,9 @@ impl Pool {
             ProbeKind::Readiness => (self.policy.start.probe_timeout, self.policy.start.probe_interval),
         };
         let id = self.run_errand(cx, Errand::Probe, timeout + ANSWER_MARGIN);
-        self.deadlines.arm(Due::ProbeSend, cx.now + interval);
+        if !interval.is_zero() {
+            self.deadlines.arm(Due::ProbeSend, cx.now + interval);
+        }
         let engine = self.engine_ref(engine.incarnation);
         cx.outbox.effects.push_back(Effect::Probe { id, engine, kind, timeout });
     }
@@ -435,7 +514,9 @@ impl Pool {
                 let engine = *engine;
                 self.probe(cx, &engine, ProbeKind::Readiness);
             }
-            Phase::Ready(serving) if !self.policy.liveness.interval.is_zero() => {
+            Phase::Ready(serving)
+                if !self.policy.liveness.interval.is_zero() || serving.trouble == Trouble::Suspect =>
+            {
                 let engine = serving.engine;
                 self.probe(cx, &engine, ProbeKind::Liveness);
             }

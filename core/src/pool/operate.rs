@@ -1,16 +1,45 @@
 //! Commands on a pool: how each meets the operation that runs, and what it does in every phase.
 
+use alloc::boxed::Box;
 use core::time::Duration;
 
 use crate::answer::{Answer, Refusal};
+use crate::errand::Errand;
 use crate::event::{DrainOutcome, EventKind};
 use crate::id::{CommandId, Correlation, OperationId};
 use crate::input::Verb;
 use crate::lease::LeaseEnding;
 use crate::operation::{Meeting, Operation, OperationKind, Outcome};
-use crate::phase::{DownBy, Held, Phase, StartCause, Wanted};
+use crate::phase::{DownBy, Held, Phase, StartCause, Trouble, Wanted};
 use crate::pool::{Cx, Drained, Pool, Running};
+use crate::reload::{Progress, Reloading};
 use crate::verdict::StopCause;
+
+/// An operation with what it was asked to do.
+#[derive(Clone, Debug)]
+enum Task {
+    Deregister(Duration),
+    Drain(Duration),
+    Preload,
+    Reload(Box<Reloading>),
+    Restart(Duration),
+    Shutdown(Duration),
+    Stop,
+}
+
+impl Task {
+    const fn kind(&self) -> OperationKind {
+        match self {
+            Self::Deregister(_) => OperationKind::Deregister,
+            Self::Drain(_) => OperationKind::Drain,
+            Self::Preload => OperationKind::Preload,
+            Self::Reload(_) => OperationKind::Reload,
+            Self::Restart(_) => OperationKind::Restart,
+            Self::Shutdown(_) => OperationKind::Shutdown,
+            Self::Stop => OperationKind::Stop,
+        }
+    }
+}
 
 impl Pool {
     /// Carries a command out, or refuses it. Exactly one reply.
@@ -24,28 +53,22 @@ impl Pool {
         if cx.closing {
             return cx.reply(command, Answer::Refused(Refusal::ShuttingDown));
         }
-        let kind = match verb {
+        let patience = self.policy.drain.deadline;
+        let task = match verb {
+            Verb::AllowRestart => return self.allow_restart(cx, command),
+            Verb::ResetBreaker => return self.reset_breaker(cx, command),
             Verb::Undrain => return self.undrain(cx, command),
-            Verb::AllowRestart | Verb::Reload(_) | Verb::ResetBreaker => {
-                return cx.reply(command, Answer::Done);
-            }
-            Verb::Deregister => OperationKind::Deregister,
-            Verb::Drain { .. } => OperationKind::Drain,
-            Verb::Preload => OperationKind::Preload,
-            Verb::Restart => OperationKind::Restart,
-            Verb::Stop => OperationKind::Stop,
+            Verb::Deregister => Task::Deregister(patience),
+            Verb::Drain { deadline } => Task::Drain(deadline.unwrap_or(patience)),
+            Verb::Preload => Task::Preload,
+            Verb::Reload(ask) => match self.plan_reload(*ask) {
+                Ok(reload) => Task::Reload(Box::new(reload)),
+                Err(refusal) => return cx.reply(command, Answer::Refused(refusal)),
+            },
+            Verb::Restart => Task::Restart(patience),
+            Verb::Stop => Task::Stop,
         };
-        let patience = match verb {
-            Verb::Drain { deadline } => deadline.unwrap_or(self.policy.drain.deadline),
-            Verb::Deregister
-            | Verb::Preload
-            | Verb::AllowRestart
-            | Verb::Reload(_)
-            | Verb::ResetBreaker
-            | Verb::Restart
-            | Verb::Stop
-            | Verb::Undrain => self.policy.drain.deadline,
-        };
+        let kind = task.kind();
         let running = self.operation().map(|operation| (operation.kind, operation.id));
         let operation = match running.map(|(running, id)| (kind.meets(running), running, id)) {
             Some((Meeting::Refused, with, _)) => {
@@ -53,12 +76,17 @@ impl Pool {
             }
             Some((Meeting::Joins, _, operation)) => {
                 cx.reply(command, Answer::Accepted { operation });
-                return self.joined(cx, kind, patience);
+                return self.joined(cx, &task);
             }
-            Some((Meeting::Supersedes, ..)) | None => self.begin_operation(cx, kind, correlation),
+            Some((Meeting::Supersedes, ..)) | None => {
+                if let Some(refusal) = self.circuit_refusal(cx, kind) {
+                    return cx.reply(command, Answer::Refused(refusal));
+                }
+                self.begin_operation(cx, kind, correlation)
+            }
         };
         cx.reply(command, Answer::Accepted { operation });
-        self.carry_out(cx, kind, patience);
+        self.carry_out(cx, task);
     }
 
     /// The supervisor goes down: drain with this patience, or with none at all kill what is left.
@@ -66,7 +94,7 @@ impl Pool {
         let kind = OperationKind::Shutdown;
         if self.operation().is_none_or(|operation| operation.kind != kind) {
             self.begin_operation(cx, kind, correlation);
-            self.carry_out(cx, kind, patience);
+            self.carry_out(cx, Task::Shutdown(patience));
         }
         if patience.is_zero() {
             self.force_down(cx);
@@ -75,7 +103,15 @@ impl Pool {
 
     /// Ends the running operation and keeps its outcome.
     pub(super) fn end_operation(&mut self, cx: &mut Cx<'_>, outcome: Outcome) {
-        let Some(Running { mut operation, .. }) = self.running.take() else { return };
+        let Some(Running { mut operation, reload, .. }) = self.running.take() else { return };
+        self.drop_errand(Errand::Preflight);
+        self.drop_stage(cx, Errand::StageNext);
+        if let (Some(Progress::Candidate { wanted_before, .. }), Outcome::Superseded { .. }) =
+            (reload.map(|reload| reload.progress), &outcome)
+        {
+            // The candidate is given up: what was wanted of the pool before it is wanted again.
+            self.wanted = wanted_before;
+        }
         let (id, kind) = (operation.id, operation.kind);
         let took = cx.now.since(operation.started);
         operation.ended = Some((cx.now, outcome.clone()));
@@ -98,51 +134,70 @@ impl Pool {
         cx.books.operations_issued += 1;
         let id = OperationId(cx.books.operations_issued);
         let operation = Operation { id, kind, pool: self.uid, correlation, started: cx.now, ended: None };
-        self.running = Some(Running { operation, drained });
+        self.running = Some(Running { operation, drained, reload: None });
         self.tell(cx, EventKind::OperationStarted { operation: id, kind });
         id
     }
 
-    fn joined(&mut self, cx: &mut Cx<'_>, kind: OperationKind, patience: Duration) {
-        match kind {
-            OperationKind::Drain => self.join_drain(cx, patience),
-            OperationKind::Deregister
-            | OperationKind::Preload
-            | OperationKind::Reload
-            | OperationKind::Restart
-            | OperationKind::Shutdown
-            | OperationKind::Stop => {}
+    fn joined(&mut self, cx: &mut Cx<'_>, task: &Task) {
+        match task {
+            Task::Drain(patience) => self.join_drain(cx, *patience),
+            Task::Deregister(_)
+            | Task::Preload
+            | Task::Reload(_)
+            | Task::Restart(_)
+            | Task::Shutdown(_)
+            | Task::Stop => {}
         }
     }
 
-    fn carry_out(&mut self, cx: &mut Cx<'_>, kind: OperationKind, patience: Duration) {
-        match kind {
-            OperationKind::Preload => {
+    fn carry_out(&mut self, cx: &mut Cx<'_>, task: Task) {
+        match task {
+            Task::Preload => {
                 self.wanted = Wanted::Up;
                 self.bring_up(cx);
             }
-            OperationKind::Restart | OperationKind::Reload => {
+            Task::Restart(patience) => {
                 self.wanted = Wanted::Up;
                 self.bring_round(cx, patience);
             }
-            OperationKind::Drain => {
+            // What is wanted changes with what runs: when the candidate takes over.
+            Task::Reload(reload) => self.begin_reload(cx, *reload),
+            Task::Drain(patience) => {
                 // It brings its own deadline: the drain of a restart would have given up, not cut.
                 self.set_drain_deadline(cx, patience);
                 self.wind_down(cx, DownBy::Drain, patience);
             }
-            OperationKind::Stop => {
+            Task::Stop => {
                 self.wanted = Wanted::Down(DownBy::Stop);
                 self.bring_down(cx);
                 self.cut_what_is_left(cx);
             }
-            OperationKind::Deregister => self.wind_down(cx, DownBy::Deregister, patience),
+            Task::Deregister(patience) => self.wind_down(cx, DownBy::Deregister, patience),
             // What is wanted stays: the next start of the supervisor goes on with it.
-            OperationKind::Shutdown => self.drain_down(cx, patience),
+            Task::Shutdown(patience) => self.drain_down(cx, patience),
+        }
+    }
+
+    /// A start that nobody may ask for while a circuit is open. A reload may: it is the cure for a bad model.
+    fn circuit_refusal(&self, cx: &Cx<'_>, kind: OperationKind) -> Option<Refusal> {
+        let until = self.open_circuit()?;
+        let serves = matches!(self.phase, Phase::Ready(_));
+        match kind {
+            OperationKind::Preload if serves => None,
+            OperationKind::Preload | OperationKind::Restart => {
+                Some(Refusal::CircuitOpen { retry_after: until.left(cx.now) })
+            }
+            OperationKind::Reload
+            | OperationKind::Drain
+            | OperationKind::Stop
+            | OperationKind::Deregister
+            | OperationKind::Shutdown => None,
         }
     }
 
     /// Preload: a start where there is none, else the one under way.
-    fn bring_up(&mut self, cx: &mut Cx<'_>) {
+    pub(super) fn bring_up(&mut self, cx: &mut Cx<'_>) {
         match &self.phase {
             Phase::Ready(_) => self.end_operation(cx, Outcome::Completed),
             Phase::Stopped | Phase::Held(Held::Config { .. } | Held::NotReleased) => {
@@ -239,7 +294,9 @@ impl Pool {
     fn undrain(&mut self, cx: &mut Cx<'_>, command: CommandId) {
         let running = self.operation().map(|operation| (operation.kind, operation.id));
         let refusal = match (running, &self.phase) {
-            (Some((OperationKind::Drain, operation)), Phase::Draining(..)) => {
+            (Some((OperationKind::Drain, operation)), Phase::Draining(..))
+                if self.trouble() != Trouble::Doomed =>
+            {
                 cx.reply(command, Answer::Accepted { operation });
                 self.wanted = Wanted::Up;
                 return self.back_to_service(cx, DrainOutcome::Undrained, Outcome::Undrained);

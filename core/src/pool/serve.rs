@@ -1,22 +1,18 @@
-//! A ready engine at work: leases and their queue, liveness, and the drain that takes it out of
-//! service.
+//! A ready engine at work: leases and their queue, and liveness.
 
 use alloc::vec::Vec;
 use core::time::Duration;
 
 use crate::answer::{Answer, Refusal};
 use crate::deadline::Due;
-use crate::drain::Drain;
-use crate::effect::FileKind;
 use crate::errand::Errand;
-use crate::event::{DrainOutcome, EventKind};
+use crate::event::EventKind;
 use crate::id::{CommandId, Holder, LeaseId};
 use crate::input::{Priority, ProbeAnswer};
 use crate::lease::{Ask, LeaseEnding};
 use crate::liveness::Pulse;
-use crate::operation::Outcome;
-use crate::phase::{Engine, Phase, Serving};
-use crate::pool::{Cx, Drained, Pool};
+use crate::phase::{Engine, Phase, Serving, Trouble};
+use crate::pool::{Cx, Pool};
 use crate::time::Time;
 use crate::verdict::StopCause;
 
@@ -119,7 +115,13 @@ impl Pool {
     pub(super) fn liveness_answered(&mut self, cx: &mut Cx<'_>, serving: Serving, answer: ProbeAnswer) {
         let policy = &self.policy.liveness;
         let (liveness, pulse) = serving.liveness.answer(cx.now, answer, self.leases.progress(), policy);
-        self.phase = Phase::Ready(Serving { liveness, ..serving });
+        let signs = match pulse {
+            Pulse::Beat => serving.engine.signs.healthy(),
+            Pulse::Missed { .. } | Pulse::Dead { .. } => serving.engine.signs.missed(cx.now, answer),
+        };
+        let engine = Engine { signs, ..serving.engine };
+        let serving = Serving { engine, liveness, ..serving };
+        self.phase = Phase::Ready(serving);
         match pulse {
             Pulse::Beat => self.heartbeat = Some(cx.now),
             Pulse::Missed { misses, counted } => {
@@ -127,101 +129,18 @@ impl Pool {
             }
             Pulse::Dead { misses } => {
                 self.tell(cx, EventKind::ProbeFailed { answer, misses, counted: true });
-                let grace = self.policy.stop.grace;
-                return self.stop_engine(cx, serving.engine, StopCause::Unhealthy, grace);
             }
         }
-        if self.deadlines.of(Due::ProbeSend).is_none() {
+        if pulse != Pulse::Beat && serving.trouble == Trouble::Suspect {
+            return self.doom(cx);
+        }
+        if matches!(pulse, Pulse::Dead { .. }) {
+            return self.stop_engine(cx, engine, StopCause::Unhealthy, self.policy.stop.grace);
+        }
+        // Liveness may be off: then only a suspect engine is probed, once.
+        if self.deadlines.of(Due::ProbeSend).is_none() && !self.policy.liveness.interval.is_zero() {
             self.send_probe(cx);
         }
-    }
-
-    /// Takes a ready engine out of service: from this step on no lease is granted.
-    pub(super) fn begin_drain(&mut self, cx: &mut Cx<'_>, serving: Serving, patience: Duration) {
-        let drain = Drain::begin(cx.now, patience);
-        self.enter(cx, Phase::Draining(serving, drain));
-        self.leave_service(cx);
-        self.deadlines.arm(Due::DrainDeadline, drain.deadline());
-        let started = EventKind::DrainStarted { in_flight: self.leases.active(), deadline: drain.deadline() };
-        self.tell(cx, started);
-        self.want_file(cx, serving.engine.incarnation, FileKind::Handoff, false);
-        self.check_emptied(cx);
-    }
-
-    /// A second drain joins the running one.
-    pub(super) fn join_drain(&mut self, cx: &mut Cx<'_>, patience: Duration) {
-        let Phase::Draining(serving, drain) = self.phase else { return };
-        let drain = drain.join(cx.now, patience);
-        self.phase = Phase::Draining(serving, drain);
-        self.deadlines.arm(Due::DrainDeadline, drain.deadline());
-    }
-
-    /// A drain that takes over a running one has a deadline of its own.
-    pub(super) fn set_drain_deadline(&mut self, cx: &Cx<'_>, patience: Duration) {
-        let Phase::Draining(serving, drain) = self.phase else { return };
-        let drain = drain.taken_over(cx.now, patience);
-        self.phase = Phase::Draining(serving, drain);
-        self.deadlines.arm(Due::DrainDeadline, drain.deadline());
-    }
-
-    /// Ends the drain when nothing is in flight. Asked by whatever may have ended the last lease;
-    /// nothing polls.
-    fn check_emptied(&mut self, cx: &mut Cx<'_>) {
-        let Phase::Draining(serving, drain) = self.phase else { return };
-        if self.leases.active() == 0 {
-            self.drain_over(cx, drain, DrainOutcome::Completed, Drained::Emptied);
-            self.stop_engine(cx, serving.engine, StopCause::Asked, self.policy.stop.grace);
-        }
-    }
-
-    /// The drain's patience ended before its leases did.
-    pub(super) fn drain_deadline_passed(&mut self, cx: &mut Cx<'_>) {
-        let Phase::Draining(serving, drain) = self.phase else { return };
-        if self.operation().is_some_and(|operation| operation.kind.replaces_engine()) {
-            return self.back_to_service(cx, DrainOutcome::TimedOut, Outcome::TimedOut);
-        }
-        let cut = self.end_leases(cx, LeaseEnding::Cut);
-        self.drain_over(cx, drain, DrainOutcome::ForceStopped, Drained::Cut(cut));
-        self.stop_engine(cx, serving.engine, StopCause::Asked, self.policy.drain.force_grace);
-    }
-
-    /// The engine ended under the drain.
-    pub(super) fn drain_lost_engine(&mut self, cx: &mut Cx<'_>, drain: Drain) {
-        let lost = self.end_leases(cx, LeaseEnding::Lost);
-        self.drain_over(cx, drain, DrainOutcome::EngineExited, Drained::EngineExited(lost));
-    }
-
-    /// A drain that has not signalled the engine is taken back.
-    pub(super) fn back_to_service(&mut self, cx: &mut Cx<'_>, drained: DrainOutcome, outcome: Outcome) {
-        let Phase::Draining(serving, drain) = self.phase else { return };
-        self.deadlines.disarm(Due::DrainDeadline);
-        let took = cx.now.since(drain.started());
-        self.tell(cx, EventKind::DrainEnded { outcome: drained, took, cut: Vec::new(), lost: Vec::new() });
-        self.enter(cx, Phase::Ready(serving));
-        self.want_file(cx, serving.engine.incarnation, FileKind::Handoff, true);
-        self.end_operation(cx, outcome);
-        self.send_probe(cx);
-    }
-
-    /// Ends a drain for observers and for the operation that owns it.
-    pub(super) fn drain_over(
-        &mut self,
-        cx: &mut Cx<'_>,
-        drain: Drain,
-        outcome: DrainOutcome,
-        drained: Drained,
-    ) {
-        let took = cx.now.since(drain.started());
-        let (cut, lost) = match &drained {
-            Drained::Cut(cut) => (cut.clone(), Vec::new()),
-            Drained::Emptied => (Vec::new(), Vec::new()),
-            Drained::EngineExited(lost) => (Vec::new(), lost.clone()),
-        };
-        self.tell(cx, EventKind::DrainEnded { outcome, took, cut, lost });
-        if let Some(running) = &mut self.running {
-            running.drained = Some(drained);
-        }
-        self.deadlines.disarm(Due::DrainDeadline);
     }
 
     /// What only a ready pool has: a queue and probes.
@@ -234,20 +153,6 @@ impl Pool {
             cx.reply(ask.command, Answer::Refused(refusal.unwrap_or(full)));
         }
         self.tend_lease_deadlines();
-    }
-
-    pub(super) const fn drain_deadline(&self) -> Option<Time> {
-        match &self.phase {
-            Phase::Draining(_, drain) => Some(drain.deadline()),
-            Phase::Stopped
-            | Phase::Staging(_)
-            | Phase::Waiting(_)
-            | Phase::Starting(_)
-            | Phase::Ready(_)
-            | Phase::Stopping(_)
-            | Phase::Ended(_)
-            | Phase::Held(_) => None,
-        }
     }
 
     fn grant(&mut self, cx: &mut Cx<'_>, ask: LeaseAsk) {
@@ -273,7 +178,7 @@ impl Pool {
     }
 
     /// A lease ended: the queue moves up, or the drain is over.
-    fn slot_came_free(&mut self, cx: &mut Cx<'_>) {
+    pub(super) fn slot_came_free(&mut self, cx: &mut Cx<'_>) {
         match &self.phase {
             Phase::Ready(_) => self.serve_queue(cx),
             Phase::Draining(..) => self.check_emptied(cx),
@@ -316,8 +221,12 @@ impl Pool {
         let phase = self.phase.name();
         let being_changed = self.operation().is_some_and(|operation| operation.kind.replaces_engine());
         match &self.phase {
-            Phase::Ready(_) => None,
-            Phase::Draining(_, drain) if !being_changed => {
+            Phase::Ready(Serving { trouble: Trouble::None, .. }) => None,
+            Phase::Ready(_) => {
+                let retry_after = self.policy.liveness.suspect_for;
+                Some(Refusal::NotReady { phase, retry_after })
+            }
+            Phase::Draining(Serving { trouble: Trouble::None, .. }, drain) if !being_changed => {
                 Some(Refusal::Draining { retry_after: drain.deadline().left(cx.now) })
             }
             Phase::Draining(..)

@@ -9,12 +9,13 @@ use crate::errand::Errand;
 use crate::event::EventKind;
 use crate::gate::{Gates, ReleaseGate};
 use crate::id::Incarnation;
-use crate::input::{Completion, ProbeAnswer, ReleaseAnswer, SpawnError, Spawned, StageError};
+use crate::input::{Completion, ModelStamp, ProbeAnswer, ReleaseAnswer, SpawnError, Spawned, StageError};
 use crate::ladder::Ladder;
 use crate::liveness::Liveness;
 use crate::operation::Outcome;
-use crate::phase::{Engine, Held, Phase, Serving, StartCause, Stopping, Waiting, Wanted};
+use crate::phase::{Engine, Held, Phase, Serving, StartCause, Stopping, Trouble, Waiting, Wanted};
 use crate::pool::{Cx, Pool, RELEASE_POLL, RELEASE_WITHIN, SPAWN_WITHIN};
+use crate::signs::Signs;
 use crate::verdict::{CrashClass, Evidence, HostProblem, StopCause, Verdict};
 
 impl Pool {
@@ -26,19 +27,20 @@ impl Pool {
         }
         self.deadlines.disarm(Due::Recheck);
         self.drop_errand(Errand::Release);
-        self.drop_errand(Errand::Stage);
+        self.drop_stage(cx, Errand::Stage);
         self.ask_stage(cx);
         self.enter(cx, Phase::Staging(cause));
     }
 
     /// The model is there, or is not.
-    pub(super) fn staged(&mut self, cx: &mut Cx<'_>, result: Result<(), StageError>) {
+    pub(super) fn staged(&mut self, cx: &mut Cx<'_>, result: Result<ModelStamp, StageError>) {
+        self.stamp = result.ok().or(self.stamp);
         match (self.take_phase(), result) {
-            (Phase::Staging(cause), Ok(())) => self.wait(cx, Gates::default(), cause),
+            (Phase::Staging(cause), Ok(_)) => self.wait(cx, Gates::default(), cause),
             (Phase::Staging(_), Err(error)) => {
                 self.start_failed(cx, CrashClass::StageFailed(error), Evidence::Stage(error));
             }
-            (Phase::Held(Held::Config { .. }), Ok(())) => {
+            (Phase::Held(Held::Config { .. }), Ok(_)) => {
                 self.wait(cx, Gates::default(), StartCause::Automatic);
             }
             (phase @ Phase::Held(Held::Config { .. }), Err(_)) => {
@@ -58,24 +60,17 @@ impl Pool {
         self.pass_gates(cx);
     }
 
-    /// Passes every gate whose time has come. The release is checked last, so that its answer is
-    /// fresh when the process is made.
-    pub(super) fn pass_gates(&mut self, cx: &mut Cx<'_>) {
-        let Phase::Waiting(waiting) = &self.phase else { return };
-        match waiting.gates.backoff_until {
-            Some(until) if until > cx.now => self.deadlines.arm(Due::GateOpens, until),
-            Some(_) | None => self.ask_release(cx),
-        }
-    }
-
     /// Ports and devices are free, or are not.
     pub(super) fn released(&mut self, cx: &mut Cx<'_>, answer: ReleaseAnswer) {
         match (self.take_phase(), answer) {
             (Phase::Waiting(waiting), ReleaseAnswer::Free) => self.spawn(cx, waiting.cause),
-            (
-                Phase::Waiting(waiting),
-                ReleaseAnswer::Held | ReleaseAnswer::NoDevice | ReleaseAnswer::DriverMismatch,
-            ) => self.release_held(cx, waiting),
+            (Phase::Waiting(waiting), ReleaseAnswer::Held) => self.release_held(cx, waiting),
+            (Phase::Waiting(waiting), ReleaseAnswer::NoDevice) => {
+                self.host_unfit(cx, waiting, HostProblem::NoDevice);
+            }
+            (Phase::Waiting(waiting), ReleaseAnswer::DriverMismatch) => {
+                self.host_unfit(cx, waiting, HostProblem::DriverMismatch);
+            }
             (Phase::Waiting(waiting), ReleaseAnswer::PortStranger { port, pid }) => {
                 self.port_taken(cx, waiting, port, pid);
             }
@@ -175,7 +170,7 @@ impl Pool {
     pub(super) fn look_again(&mut self, cx: &mut Cx<'_>) {
         match &self.phase {
             Phase::Held(Held::Config { look: true }) => self.ask_stage(cx),
-            Phase::Held(Held::NotReleased) => self.ask_release(cx),
+            Phase::Held(Held::NotReleased) => self.ask_release(cx, StartCause::Automatic),
             Phase::Held(Held::Config { look: false } | Held::Stuck(_))
             | Phase::Stopped
             | Phase::Staging(_)
@@ -189,7 +184,7 @@ impl Pool {
     }
 
     /// Arms what is due when a ready engine has been stable, and the first liveness probe.
-    fn watch_ready(&mut self, cx: &Cx<'_>) {
+    fn watch_ready(&mut self, cx: &Cx<'_>, cause: StartCause) {
         let restart = &self.policy.restart;
         let resets = [
             (Due::Stable, restart.stable_after),
@@ -199,6 +194,9 @@ impl Pool {
             if !after.is_zero() {
                 self.deadlines.arm(due, cx.now + after);
             }
+        }
+        if cause == StartCause::Allowed || !self.supervision.circuits.both_closed() {
+            self.deadlines.arm(Due::TrialOver, cx.now + self.policy.restart.trial_stable);
         }
         if !self.policy.liveness.interval.is_zero() {
             self.deadlines.arm(Due::ProbeSend, cx.now + self.policy.liveness.interval);
@@ -212,27 +210,33 @@ impl Pool {
         self.heartbeat = Some(cx.now);
         self.deadlines.disarm(Due::StartTimeout);
         let liveness = Liveness::begin(cx.now, self.leases.progress());
-        self.enter(cx, Phase::Ready(Serving { engine, liveness }));
-        self.tell(cx, EventKind::EngineReady { took });
-        self.watch_ready(cx);
-        self.want_file(cx, engine.incarnation, FileKind::Handoff, true);
-        if self.operation().is_some_and(|operation| operation.kind.waits_for_ready()) {
-            self.end_operation(cx, Outcome::Completed);
+        if engine.cause == StartCause::Candidate {
+            // Before anyone sees it ready: what is shown and handed off is the spec that serves.
+            self.commit(cx);
         }
+        self.enter(cx, Phase::Ready(Serving { engine, liveness, trouble: Trouble::None }));
+        self.tell(cx, EventKind::EngineReady { took });
+        self.watch_ready(cx, engine.cause);
+        self.want_file(cx, engine.incarnation, FileKind::Handoff, true);
+        if self.awaits_ready() || engine.cause == StartCause::Candidate {
+            return self.end_operation(cx, Outcome::Completed);
+        }
+        self.rolled_back(cx, engine.cause);
+        self.advance_reload(cx);
     }
 
     fn spawn(&mut self, cx: &mut Cx<'_>, cause: StartCause) {
-        if cause == StartCause::Automatic {
-            self.supervision.restart_count = self.supervision.restart_count.saturating_add(1);
-        }
+        self.count_start(cx, cause);
         self.incarnations += 1;
         let incarnation = Incarnation { epoch: cx.epoch, n: self.incarnations };
-        let engine = Engine { incarnation, pid: None, spawned: cx.now, ready_since: None };
+        let (spawned, signs) = (cx.now, Signs::default());
+        let engine = Engine { incarnation, pid: None, spawned, ready_since: None, cause, signs };
         self.deadlines.arm(Due::StartTimeout, cx.now + self.policy.start.timeout);
         self.enter(cx, Phase::Starting(engine));
         let id = self.run_errand(cx, Errand::Spawn, SPAWN_WITHIN);
         let engine = self.engine_ref(incarnation);
-        cx.outbox.effects.push_back(Effect::Spawn { id, engine, spec: self.spec.hash });
+        let spec = self.spec_for(cause);
+        cx.outbox.effects.push_back(Effect::Spawn { id, engine, spec });
     }
 
     fn ask_stage(&mut self, cx: &mut Cx<'_>) {
@@ -240,22 +244,24 @@ impl Pool {
         cx.outbox.effects.push_back(Effect::Stage { id, pool: self.uid, spec: self.spec.hash });
     }
 
-    fn ask_release(&mut self, cx: &mut Cx<'_>) {
+    pub(super) fn ask_release(&mut self, cx: &mut Cx<'_>, cause: StartCause) {
         let id = self.run_errand(cx, Errand::Release, RELEASE_WITHIN);
-        cx.outbox.effects.push_back(Effect::CheckRelease { id, spec: self.spec.hash });
+        cx.outbox.effects.push_back(Effect::CheckRelease { id, spec: self.spec_for(cause) });
     }
 
     fn release_held(&mut self, cx: &mut Cx<'_>, waiting: Waiting) {
         let since = match waiting.gates.release {
-            ReleaseGate::Held { since } => since,
-            // The first answer may itself have taken long: it was asked when the other gates opened.
-            ReleaseGate::Unasked => waiting.gates.backoff_until.unwrap_or(self.shown.1).max(self.shown.1),
-            // What kept the port until now was not ours.
-            ReleaseGate::PortStranger { .. } | ReleaseGate::HostProblem { .. } => cx.now,
+            // The first answer may itself have taken long.
+            ReleaseGate::Asked { since } | ReleaseGate::Held { since } => since,
+            // What was in the way until now was not ours.
+            ReleaseGate::Unasked | ReleaseGate::PortStranger { .. } | ReleaseGate::HostProblem { .. } => {
+                cx.now
+            }
         };
         if cx.now.since(since) >= RELEASE_WITHIN {
             let class = CrashClass::HostProblem(HostProblem::NotReleased);
-            self.blame_host(cx, class, None);
+            self.blame_host(cx, waiting.cause, class, None);
+            self.fail_replacement(cx, class, None);
             return self.hold(cx, Held::NotReleased);
         }
         self.deadlines.arm(Due::GateOpens, cx.now + RELEASE_POLL);
@@ -269,14 +275,45 @@ impl Pool {
         let known =
             matches!(waiting.gates.release, ReleaseGate::PortStranger { pid: seen, .. } if seen == pid);
         let release = ReleaseGate::PortStranger { port, pid, recheck };
-        self.phase = Phase::Waiting(Waiting { gates: Gates { release, ..waiting.gates }, ..waiting });
+        let class = CrashClass::HostProblem(HostProblem::PortStranger);
+        let evidence = Some(Evidence::PortStranger(port));
         if !known {
             // Said once for each stranger, not at every look.
             self.tell(cx, EventKind::PortStranger { port, pid });
-            let class = CrashClass::HostProblem(HostProblem::PortStranger);
-            self.blame_host(cx, class, Some(Evidence::PortStranger(port)));
+            self.blame_host(cx, waiting.cause, class, evidence);
         }
-        // The caller of a preload hears why at once; the pool goes on looking.
+        self.wait_for_host(cx, waiting, release, (class, evidence));
+    }
+
+    /// A device is missing, or the driver cannot be used.
+    fn host_unfit(&mut self, cx: &mut Cx<'_>, waiting: Waiting, problem: HostProblem) {
+        let recheck = cx.now + self.policy.restart.host_recheck;
+        self.deadlines.arm(Due::GateOpens, recheck);
+        let class = CrashClass::HostProblem(problem);
+        let known = matches!(waiting.gates.release, ReleaseGate::HostProblem { problem: seen, .. } if seen == problem);
+        if !known {
+            self.blame_host(cx, waiting.cause, class, None);
+        }
+        self.wait_for_host(cx, waiting, ReleaseGate::HostProblem { problem, recheck }, (class, None));
+    }
+
+    /// The caller of a start hears why at once; the pool goes on looking, with the committed spec.
+    fn wait_for_host(
+        &mut self,
+        cx: &mut Cx<'_>,
+        waiting: Waiting,
+        release: ReleaseGate,
+        (class, evidence): (CrashClass, Option<Evidence>),
+    ) {
+        let gates = Gates { release, ..waiting.gates };
+        let cause = match waiting.cause {
+            StartCause::Candidate | StartCause::Rollback => StartCause::Automatic,
+            StartCause::Allowed | StartCause::Asked | StartCause::Automatic | StartCause::First => {
+                waiting.cause
+            }
+        };
+        self.phase = Phase::Waiting(Waiting { gates, cause });
+        self.fail_replacement(cx, class, evidence);
         self.fail_start_operation(cx);
     }
 }

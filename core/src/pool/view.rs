@@ -1,14 +1,27 @@
 //! A pool as readers see it.
 
+use crate::breaker::CircuitState;
 use crate::gate::Gates;
-use crate::phase::{Held, HoldReason, Phase, PhaseName, Waiting};
+use crate::phase::{Held, HoldReason, Phase, PhaseName, Trouble, Waiting};
 use crate::pool::Pool;
+use crate::spec::SpecHash;
 use crate::time::Time;
 use crate::view::{EngineView, Health, LeaseView, PoolView};
 
+/// What versions rise on.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) struct Watched {
+    phase: PhaseName,
+    health: Health,
+    drain_deadline: Option<Time>,
+    gates: Option<Gates>,
+    spec: SpecHash,
+    circuits: [CircuitState; 2],
+}
+
 impl Pool {
     /// Borrows what readers may see.
-    pub(crate) fn view(&self) -> PoolView<'_> {
+    pub(crate) fn view(&self, now: Time) -> PoolView<'_> {
         PoolView {
             uid: self.uid,
             name: &self.name,
@@ -21,7 +34,7 @@ impl Pool {
             drain_deadline: self.drain_deadline(),
             engine: self.engine_view(),
             spec: &self.spec,
-            previous: None,
+            previous: self.previous.as_deref(),
             policy: &self.policy,
             leases_active: self.leases.active(),
             leases_queued: self.leases.queued(),
@@ -33,14 +46,14 @@ impl Pool {
             crashes_total: self.supervision.crashes_total,
             restart_count: self.supervision.restart_count,
             failures: self.supervision.failures,
-            circuits: crate::breaker::Circuits::default().views(),
-            restarts_in_window: 0,
-            restart_storms: 0,
-            oom_storms: 0,
-            failed: false,
-            suspect: false,
-            doomed: false,
-            restart_allowed: false,
+            circuits: self.supervision.circuits.views(),
+            restarts_in_window: self.supervision.window.count(now, &self.policy.restart),
+            restart_storms: self.supervision.window.storms(),
+            oom_storms: self.supervision.ooms.storms(),
+            failed: self.has_failed(),
+            suspect: self.trouble() == Trouble::Suspect,
+            doomed: self.trouble() == Trouble::Doomed,
+            restart_allowed: self.supervision.allowed,
             heartbeat: self.heartbeat,
             load_time: self.load_time,
             next: self.next_deadline(),
@@ -48,8 +61,15 @@ impl Pool {
     }
 
     /// What a watcher wants to know at once when it changes.
-    pub(crate) fn watched(&self) -> (PhaseName, Health, Option<Time>, Option<Gates>) {
-        (self.phase.name(), self.health(), self.drain_deadline(), self.gates().copied())
+    pub(crate) fn watched(&self) -> Watched {
+        Watched {
+            phase: self.phase.name(),
+            health: self.health(),
+            drain_deadline: self.drain_deadline(),
+            gates: self.gates().copied(),
+            spec: self.spec.hash,
+            circuits: self.supervision.circuits.views().map(|circuit| circuit.state),
+        }
     }
 
     pub(crate) fn lease_views(&self) -> impl Iterator<Item = LeaseView> + '_ {
@@ -84,9 +104,20 @@ impl Pool {
         }
     }
 
+    /// It does not come up by itself soon.
+    fn has_failed(&self) -> bool {
+        match &self.phase {
+            Phase::Held(_) => true,
+            Phase::Stopped | Phase::Staging(_) | Phase::Waiting(_) | Phase::Ended(_) => {
+                self.open_circuit().is_some()
+            }
+            Phase::Starting(_) | Phase::Ready(_) | Phase::Draining(..) | Phase::Stopping(_) => false,
+        }
+    }
+
     fn health(&self) -> Health {
         match &self.phase {
-            Phase::Ready(_) => Health { live: true, ready: true },
+            Phase::Ready(serving) => Health { live: true, ready: serving.trouble == Trouble::None },
             Phase::Draining(..) => Health { live: true, ready: false },
             Phase::Starting(engine) => Health { live: engine.pid.is_some(), ready: false },
             Phase::Stopped

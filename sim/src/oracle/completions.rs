@@ -1,5 +1,6 @@
 //! W02: every effect that is completed has an id of its own, rising per pool, and every completion is of an
-//! effect that was given and not completed yet (the world completes each once; this is the check).
+//! effect that was given and not completed yet (the world completes each once; this is the check). A staging
+//! that was cancelled may still be completed, once.
 
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -11,12 +12,14 @@ use super::{Observed, Oracle, Violation, hold};
 pub(super) struct Completions {
     last: BTreeMap<PoolUid, u64>,
     open: BTreeSet<EffectId>,
+    cancelled: BTreeSet<EffectId>,
 }
 
 impl Oracle for Completions {
     fn input(&mut self, input: &Input) -> Result<(), Violation> {
         if let Input::Completed { effect, .. } = input {
-            return hold(self.open.remove(effect), "W02: an effect is completed exactly once", || {
+            let was_open = self.open.remove(effect) || self.cancelled.remove(effect);
+            return hold(was_open, "W02: an effect is completed exactly once", || {
                 format!("{effect:?} was not open")
             });
         }
@@ -33,10 +36,10 @@ impl Oracle for Completions {
             | Effect::Spawn { id, .. }
             | Effect::Stage { id, .. }
             | Effect::WriteFile { id, .. } => *id,
-            // The world drops what it was about to complete.
             Effect::CancelStage { id } => {
-                self.open.remove(id);
-                return Ok(());
+                let was_open = self.open.remove(id);
+                self.cancelled.insert(*id);
+                return hold(was_open, "W02: only what is under way is cancelled", || format!("{id:?}"));
             }
             Effect::Exit | Effect::Reply { .. } | Effect::Signal { .. } => return Ok(()),
         };

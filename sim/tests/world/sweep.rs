@@ -70,7 +70,11 @@ fn comes_to_rest(world: &mut World, pools: &[PoolUid], seed: u64) {
         pools.iter().filter_map(|uid| world.view().pool(*uid)).all(|pool| {
             let calm = match pool.phase {
                 PhaseName::Stopped | PhaseName::Held | PhaseName::Ready => true,
-                PhaseName::Waiting => pool.gates.is_some_and(|gates| gates.backoff_until > Some(world.now())),
+                PhaseName::Waiting => pool.gates.is_some_and(|gates| {
+                    [gates.backoff_until, gates.window_until, gates.circuit_until, gates.limiter_until]
+                        .into_iter()
+                        .any(|until| until > Some(world.now()))
+                }),
                 PhaseName::Staging
                 | PhaseName::Starting
                 | PhaseName::Draining

@@ -102,7 +102,7 @@ fn delays_double_and_stability_forgives() {
 
 #[test]
 fn every_restart_has_a_higher_incarnation() {
-    let mut stage = Stage::ready();
+    let mut stage = Stage::ready_with(|spec| spec.policy.restart.circuit_failures = 0);
     let mut last = stage.engine().incarnation;
     for _ in 0..20 {
         stage.crash(ExitStatus::Code(1));

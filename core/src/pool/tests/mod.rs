@@ -8,6 +8,7 @@ mod crash;
 mod drain;
 mod lease;
 mod operation;
+mod reload;
 mod shutdown;
 mod start;
 mod state;
@@ -23,9 +24,9 @@ use core::time::Duration;
 use crate::{
     Answer, CatalogEntry, CommandId, Completion, Correlation, CrashClass, Due, Effect, EffectId, EngineRef,
     EngineSpec, Event, EventKind, EvidenceReport, ExitStatus, FileKind, Holder, Host, HostConfig,
-    Incarnation, Input, LeaseId, LogClass, LogEvidence, OperationId, Outcome, PhaseName, Policy, PoolName,
-    PoolSpec, PoolUid, PoolView, Priority, ProbeAnswer, Refusal, ReleaseAnswer, Signal, SpawnError, Spawned,
-    SpecHash, StageError, Time, Verb,
+    Incarnation, Input, LeaseId, LogClass, LogEvidence, ModelStamp, OperationId, Outcome, PerformanceHints,
+    PhaseName, Policy, PoolName, PoolSpec, PoolUid, PoolView, Preflight, Priority, ProbeAnswer, Refusal,
+    ReleaseAnswer, Signal, SpawnError, Spawned, SpecHash, StageError, Time, Verb,
 };
 
 const SECOND: Duration = Duration::from_secs(1);
@@ -34,6 +35,7 @@ const SECOND: Duration = Duration::from_secs(1);
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 enum Ask {
     Evidence,
+    Preflight,
     Probe,
     Release,
     Remove(FileKind),
@@ -163,13 +165,13 @@ impl Stage {
 
     /// A command that must be accepted.
     fn accepted(&mut self, verb: Verb) -> OperationId {
-        let answer = self.command(verb);
+        let answer = self.command(verb.clone());
         let Answer::Accepted { operation } = answer else { panic!("{verb:?} was answered {answer:?}") };
         operation
     }
 
     fn refused(&mut self, verb: Verb) -> Refusal {
-        let answer = self.command(verb);
+        let answer = self.command(verb.clone());
         let Answer::Refused(refusal) = answer else { panic!("{verb:?} was answered {answer:?}") };
         refusal
     }
@@ -203,7 +205,7 @@ impl Stage {
     /// The class with which an operation failed.
     fn failure(&self, operation: OperationId) -> Option<CrashClass> {
         match self.outcome(operation) {
-            Some(Outcome::Failed { verdict }) => Some(verdict.class),
+            Some(Outcome::Failed { verdict, also: _ }) => Some(verdict.class),
             Some(other) => panic!("{operation:?} ended {other:?}"),
             None => None,
         }
@@ -289,6 +291,14 @@ impl Stage {
     }
 
     /// Answers everything well, and what comes of that, in this instant.
+    /// Answers every file that is written or removed, and the question how the engine ended.
+    fn settle_files(&mut self) {
+        let is_file = |ask: Ask| matches!(ask, Ask::Remove(_) | Ask::Write(_) | Ask::Evidence);
+        while let Some((_, ask)) = self.open.iter().copied().find(|(_, ask)| is_file(*ask)) {
+            self.answer_one(ask);
+        }
+    }
+
     fn settle(&mut self) {
         while let Some((effect, ask)) = self.open.first().copied() {
             self.open.remove(0);
@@ -391,6 +401,8 @@ impl Stage {
             | Effect::RemoveFile { .. }
             | Effect::Reply { .. }
             | Effect::Spawn { .. }
+            | Effect::CancelStage { .. }
+            | Effect::Preflight { .. }
             | Effect::Stage { .. }
             | Effect::WriteFile { .. } => None,
         };
@@ -429,12 +441,14 @@ impl Stage {
 
 fn spec(name: &str) -> PoolSpec {
     let catalog = CatalogEntry {
+        id: None,
         engine: String::from("llama-server"),
         engine_version: None,
         model: String::from("m.gguf"),
         digest: None,
     };
-    let engine = EngineSpec { hash: SpecHash(1), catalog, device_mask: Vec::new(), port: Some(8080) };
+    let hints = PerformanceHints::default();
+    let engine = EngineSpec { hash: SpecHash(1), catalog, device_mask: Vec::new(), port: Some(8080), hints };
     let name = PoolName::new(name).expect("a valid name");
     PoolSpec { name, engine, policy: Policy::default(), autostart: false }
 }
@@ -449,12 +463,13 @@ fn asked(effect: &Effect) -> Option<(EffectId, Ask)> {
     match effect {
         Effect::CheckRelease { id, .. } => Some((*id, Ask::Release)),
         Effect::CollectEvidence { id, .. } => Some((*id, Ask::Evidence)),
+        Effect::Preflight { id, .. } => Some((*id, Ask::Preflight)),
         Effect::Probe { id, .. } => Some((*id, Ask::Probe)),
         Effect::RemoveFile { id, file, .. } => Some((*id, Ask::Remove(*file))),
         Effect::Spawn { id, .. } => Some((*id, Ask::Spawn)),
         Effect::Stage { id, .. } => Some((*id, Ask::Stage)),
         Effect::WriteFile { id, file, .. } => Some((*id, Ask::Write(*file))),
-        Effect::Exit | Effect::Reply { .. } | Effect::Signal { .. } => None,
+        Effect::CancelStage { .. } | Effect::Exit | Effect::Reply { .. } | Effect::Signal { .. } => None,
     }
 }
 
@@ -465,6 +480,7 @@ fn good_answer(ask: Ask) -> Completion {
         Ask::Release => Completion::Released(ReleaseAnswer::Free),
         Ask::Remove(_) | Ask::Write(_) => Completion::FileDone(Ok(())),
         Ask::Spawn => Completion::Spawned(Ok(Spawned { pid: 4242 })),
-        Ask::Stage => Completion::Staged(Ok(())),
+        Ask::Preflight => Completion::Preflighted(Ok(Preflight { stamp: None, fetch: false })),
+        Ask::Stage => Completion::Staged(Ok(ModelStamp(1))),
     }
 }

@@ -259,7 +259,7 @@ fn wanted_down_never_spawns_whatever_the_order() {
             stage.preload();
             stage.settle_until(before);
             let spawned = stage.spawns();
-            stage.accepted(down);
+            stage.accepted(down.clone());
             stage.settle();
             if stage.view().engine.is_some() {
                 stage.exits(ExitStatus::Signal(15));

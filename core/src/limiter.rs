@@ -1,0 +1,246 @@
+//! The start limiter: how many engines of a host load at once, and how many automatic restarts there may be.
+//!
+//! A ledger of the host that pools share: a pool asks to be admitted when its other gates are open, and the
+//! host tells the limiter when a pool does not load or wait any more. Whoever waits is woken in the order of
+//! rank, then of asking; nobody polls.
+
+use alloc::collections::{BTreeSet, VecDeque};
+use core::time::Duration;
+
+use serde::{Deserialize, Serialize};
+
+use crate::id::PoolUid;
+use crate::spec::LimiterPolicy;
+use crate::time::Time;
+
+/// Who goes first, in this order.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
+pub(crate) enum Rank {
+    Rollback,
+    Operator,
+    FirstStart,
+    Restart,
+}
+
+/// What becomes of an ask.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Admission {
+    /// It may load.
+    Go,
+    /// Not now; it asks again then, or when it is woken.
+    Wait { until: Time },
+}
+
+/// What a pool does, as far as the limiter is concerned.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Load {
+    Loads,
+    Waits,
+    Neither,
+}
+
+/// Who loads and who waits to.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub(crate) struct Limiter {
+    policy: LimiterPolicy,
+    loading: BTreeSet<PoolUid>,
+    waiting: BTreeSet<(Rank, u64, PoolUid)>,
+    /// Automatic restarts that were admitted, oldest first.
+    restarts: VecDeque<Time>,
+    asked: u64,
+}
+
+/// Whoever waits for a load to end looks again after this long even if nobody wakes it: loads end by their own
+/// deadlines, so this is never what a pool waits for, only a net under the wake-up.
+const LOOK_AGAIN: Duration = Duration::from_secs(60);
+
+impl Limiter {
+    pub(crate) const fn new(policy: LimiterPolicy) -> Self {
+        Self {
+            policy,
+            loading: BTreeSet::new(),
+            waiting: BTreeSet::new(),
+            restarts: VecDeque::new(),
+            asked: 0,
+        }
+    }
+
+    /// Whether engines that load this fast are not limited.
+    pub(crate) fn exempts(&self, load: Duration) -> bool {
+        load < self.policy.exempt_below
+    }
+
+    /// A pool wants to load. `pools`: how many are registered.
+    pub(crate) fn admit(&mut self, pool: PoolUid, rank: Rank, pools: usize, now: Time) -> Admission {
+        if self.loading.contains(&pool) {
+            return Admission::Go;
+        }
+        if rank == Rank::Restart
+            && let Some(until) = self.restarts_full_until(pools, now)
+        {
+            self.forget_waiting(pool);
+            return Admission::Wait { until };
+        }
+        let place = self.place(pool, rank);
+        let is_first = self.waiting.first() == Some(&place);
+        if !(self.has_room() && is_first) {
+            return Admission::Wait { until: now + LOOK_AGAIN };
+        }
+        self.waiting.remove(&place);
+        self.loading.insert(pool);
+        if rank == Rank::Restart {
+            self.restarts.push_back(now);
+        }
+        Admission::Go
+    }
+
+    /// A pool does this now, whatever it did before.
+    pub(crate) fn follow(&mut self, pool: PoolUid, load: Load) {
+        match load {
+            Load::Loads => {}
+            Load::Waits => self.leave(pool),
+            Load::Neither => {
+                self.leave(pool);
+                self.forget_waiting(pool);
+            }
+        }
+    }
+
+    /// A pool does not load any more.
+    pub(crate) fn leave(&mut self, pool: PoolUid) {
+        self.loading.remove(&pool);
+    }
+
+    /// A pool does not wait any more.
+    pub(crate) fn forget_waiting(&mut self, pool: PoolUid) {
+        self.waiting.retain(|(_, _, waiting)| *waiting != pool);
+    }
+
+    /// The pool that may load now, if it asks again.
+    pub(crate) fn next(&self) -> Option<PoolUid> {
+        if self.has_room() { self.waiting.first().map(|(_, _, pool)| *pool) } else { None }
+    }
+
+    /// Nobody loads and nobody waits.
+    pub(crate) fn is_idle(&self) -> bool {
+        self.loading.is_empty() && self.waiting.is_empty()
+    }
+
+    fn has_room(&self) -> bool {
+        let most = self.policy.loads_at_once;
+        most == 0 || self.loading.len() < usize::try_from(most).unwrap_or(usize::MAX)
+    }
+
+    /// The place of a pool in the queue: the one it has, unless its rank has changed.
+    fn place(&mut self, pool: PoolUid, rank: Rank) -> (Rank, u64, PoolUid) {
+        let known = self.waiting.iter().find(|(known, _, waiting)| (*known, *waiting) == (rank, pool));
+        if let Some(place) = known {
+            return *place;
+        }
+        self.forget_waiting(pool);
+        self.asked += 1;
+        let place = (rank, self.asked, pool);
+        self.waiting.insert(place);
+        place
+    }
+
+    fn restarts_full_until(&mut self, pools: usize, now: Time) -> Option<Time> {
+        let LimiterPolicy { restarts_least, restarts_per_pool, restarts_within, .. } = self.policy;
+        if restarts_least == 0 {
+            return None;
+        }
+        while self.restarts.front().is_some_and(|at| now.since(*at) >= restarts_within) {
+            self.restarts.pop_front();
+        }
+        let pools = u32::try_from(pools).unwrap_or(u32::MAX);
+        let most = restarts_least.max(restarts_per_pool.saturating_mul(pools));
+        let most = usize::try_from(most).unwrap_or(usize::MAX);
+        let oldest_that_counts = self.restarts.iter().rev().nth(most.saturating_sub(1)).copied()?;
+        Some(oldest_that_counts + restarts_within)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const NOW: Time = Time::from_nanos(1);
+    const LATER: Admission = Admission::Wait { until: Time::from_nanos(60_000_000_001) };
+
+    fn limiter() -> Limiter {
+        Limiter::new(LimiterPolicy::default())
+    }
+
+    fn pool(n: u32) -> PoolUid {
+        PoolUid(n)
+    }
+
+    #[test]
+    fn two_load_at_once_and_the_next_is_woken_when_one_is_done() {
+        let mut limiter = limiter();
+        assert_eq!(limiter.admit(pool(1), Rank::Operator, 3, NOW), Admission::Go);
+        assert_eq!(limiter.admit(pool(2), Rank::Operator, 3, NOW), Admission::Go);
+        assert_eq!(limiter.admit(pool(3), Rank::Operator, 3, NOW), LATER);
+        assert_eq!(limiter.next(), None);
+        limiter.leave(pool(1));
+        assert_eq!(limiter.next(), Some(pool(3)));
+        assert_eq!(limiter.admit(pool(3), Rank::Operator, 3, NOW), Admission::Go);
+        assert_eq!(limiter.admit(pool(3), Rank::Operator, 3, NOW), Admission::Go, "it loads already");
+    }
+
+    #[test]
+    fn rank_goes_before_order() {
+        let mut limiter = limiter();
+        limiter.admit(pool(1), Rank::Operator, 9, NOW);
+        limiter.admit(pool(2), Rank::Operator, 9, NOW);
+        let ranks = [Rank::Restart, Rank::FirstStart, Rank::Operator, Rank::Rollback];
+        for (n, rank) in (3..).zip(ranks) {
+            assert_eq!(limiter.admit(pool(n), rank, 9, NOW), LATER);
+        }
+        for expected in [6, 5, 4, 3] {
+            limiter.leave(pool(1));
+            assert_eq!(limiter.next(), Some(pool(expected)));
+            let rank = ranks[expected as usize - 3];
+            assert_eq!(limiter.admit(pool(expected), rank, 9, NOW), Admission::Go);
+            limiter.leave(pool(expected));
+        }
+    }
+
+    #[test]
+    fn a_later_ask_does_not_overtake_who_waits() {
+        let mut limiter = limiter();
+        for n in 1..=3 {
+            limiter.admit(pool(n), Rank::Operator, 4, NOW);
+        }
+        limiter.leave(pool(1));
+        assert_eq!(limiter.admit(pool(4), Rank::Operator, 4, NOW), LATER);
+        assert_eq!(limiter.next(), Some(pool(3)));
+        limiter.forget_waiting(pool(3));
+        assert_eq!(limiter.next(), Some(pool(4)));
+    }
+
+    #[test]
+    fn automatic_restarts_of_all_pools_are_counted_in_a_sliding_span() {
+        let mut limiter = limiter();
+        for _ in 0..6 {
+            assert_eq!(limiter.admit(pool(1), Rank::Restart, 1, NOW), Admission::Go);
+            limiter.leave(pool(1));
+        }
+        let until = NOW + Duration::from_secs(300);
+        assert_eq!(limiter.admit(pool(1), Rank::Restart, 1, NOW), Admission::Wait { until });
+        assert_eq!(limiter.next(), None, "time opens it, not another's end");
+        assert_eq!(limiter.admit(pool(2), Rank::Operator, 1, NOW), Admission::Go, "people are not counted");
+        assert_eq!(limiter.admit(pool(3), Rank::Restart, 4, NOW), Admission::Go, "more pools, more restarts");
+        limiter.leave(pool(2));
+        assert_eq!(limiter.admit(pool(1), Rank::Restart, 1, until), Admission::Go);
+    }
+
+    #[test]
+    fn zero_is_off() {
+        let policy = LimiterPolicy { loads_at_once: 0, restarts_least: 0, ..LimiterPolicy::default() };
+        let mut limiter = Limiter::new(policy);
+        for n in 0..100 {
+            assert_eq!(limiter.admit(pool(n), Rank::Restart, 1, NOW), Admission::Go);
+        }
+    }
+}

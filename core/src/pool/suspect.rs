@@ -1,0 +1,132 @@
+//! CUDA errors of a live engine. Its log speaks of one: the engine is *suspect*, out of service and probed at
+//! once. An exit, a failed probe or an Xid on its GPUs soon after *dooms* it: it is drained for a short while and
+//! ended, which is its one counted crash. Else it is cleared: a prompt that was echoed into the log must not
+//! restart an engine.
+
+use crate::deadline::Due;
+use crate::effect::FileKind;
+use crate::errand::Errand;
+use crate::event::EventKind;
+use crate::id::Incarnation;
+use crate::phase::{Engine, Phase, Serving, Trouble};
+use crate::pool::{Cx, Pool};
+use crate::signs::Signs;
+use crate::verdict::{LogClass, LogEvidence};
+
+impl Pool {
+    /// A live engine logged a line that means something.
+    pub(crate) fn log_line(&mut self, cx: &mut Cx<'_>, incarnation: Incarnation, line: LogEvidence) {
+        if self.phase.engine().is_none_or(|engine| engine.incarnation != incarnation) {
+            return self.tell_of(cx, Some(incarnation), EventKind::StaleInput);
+        }
+        if line.class != LogClass::CudaError {
+            // Read again when it has ended; alone it takes no engine out of service.
+            return;
+        }
+        self.note(|signs| signs.cuda_error(line));
+        let now_known = self.recent_xid(cx).is_some() || self.policy.liveness.log_is_trusted;
+        match self.phase {
+            Phase::Ready(_) | Phase::Draining(..) if now_known => self.doom(cx),
+            Phase::Ready(Serving { trouble: Trouble::None, .. }) => self.suspect(cx, line.offset),
+            Phase::Stopped
+            | Phase::Staging(_)
+            | Phase::Waiting(_)
+            | Phase::Starting(_)
+            | Phase::Ready(_)
+            | Phase::Draining(..)
+            | Phase::Stopping(_)
+            | Phase::Ended(_)
+            | Phase::Held(_) => {}
+        }
+    }
+
+    /// The driver of a GPU of the mask reported an error.
+    pub(crate) fn gpu_fault(&mut self, cx: &mut Cx<'_>, xid: u32) {
+        let now = cx.now;
+        self.note(|signs| signs.xid(xid, now));
+        let spoke = self.phase.engine().is_some_and(|engine| engine.signs.cuda_line().is_some());
+        match self.phase {
+            Phase::Ready(_) | Phase::Draining(..) if spoke => self.doom(cx),
+            Phase::Stopped
+            | Phase::Staging(_)
+            | Phase::Waiting(_)
+            | Phase::Starting(_)
+            | Phase::Ready(_)
+            | Phase::Draining(..)
+            | Phase::Stopping(_)
+            | Phase::Ended(_)
+            | Phase::Held(_) => {}
+        }
+    }
+
+    /// Nothing followed the line: the engine serves again.
+    pub(super) fn suspicion_over(&mut self, cx: &mut Cx<'_>) {
+        let Phase::Ready(serving @ Serving { trouble: Trouble::Suspect, .. }) = self.phase else { return };
+        self.phase = Phase::Ready(Serving { trouble: Trouble::None, ..serving });
+        self.note(Signs::cleared);
+        self.tell(cx, EventKind::EngineCleared);
+        self.want_file(cx, serving.engine.incarnation, FileKind::Handoff, true);
+    }
+
+    /// It is confirmed: what is in flight has a short while, then the engine is ended.
+    pub(super) fn doom(&mut self, cx: &mut Cx<'_>) {
+        let patience = self.policy.liveness.doom_drain;
+        let xid = self.recent_xid(cx);
+        match self.phase {
+            Phase::Ready(serving) => {
+                self.tell(cx, EventKind::EngineDoomed { xid });
+                self.begin_drain(cx, Serving { trouble: Trouble::Doomed, ..serving }, patience);
+            }
+            Phase::Draining(serving, drain) if serving.trouble != Trouble::Doomed => {
+                self.tell(cx, EventKind::EngineDoomed { xid });
+                self.phase = Phase::Draining(Serving { trouble: Trouble::Doomed, ..serving }, drain);
+                self.join_drain(cx, patience);
+            }
+            Phase::Stopped
+            | Phase::Staging(_)
+            | Phase::Waiting(_)
+            | Phase::Starting(_)
+            | Phase::Draining(..)
+            | Phase::Stopping(_)
+            | Phase::Ended(_)
+            | Phase::Held(_) => {}
+        }
+    }
+
+    pub(super) const fn trouble(&self) -> Trouble {
+        match &self.phase {
+            Phase::Ready(serving) | Phase::Draining(serving, _) => serving.trouble,
+            Phase::Stopped
+            | Phase::Staging(_)
+            | Phase::Waiting(_)
+            | Phase::Starting(_)
+            | Phase::Stopping(_)
+            | Phase::Ended(_)
+            | Phase::Held(_) => Trouble::None,
+        }
+    }
+
+    fn suspect(&mut self, cx: &mut Cx<'_>, offset: u64) {
+        let Phase::Ready(serving) = self.phase else { return };
+        self.phase = Phase::Ready(Serving { trouble: Trouble::Suspect, ..serving });
+        self.tell(cx, EventKind::EngineSuspect { offset });
+        self.leave_service(cx);
+        self.want_file(cx, serving.engine.incarnation, FileKind::Handoff, false);
+        self.deadlines.arm(Due::SuspectOver, cx.now + self.policy.liveness.suspect_for);
+        // A probe that was out is asked afresh: its answer may be older than the line.
+        self.drop_errand(Errand::Probe);
+        self.send_probe(cx);
+    }
+
+    fn recent_xid(&self, cx: &Cx<'_>) -> Option<u32> {
+        let span = self.policy.liveness.suspect_for;
+        self.phase.engine().and_then(|engine| engine.signs.recent_xid(cx.now, span))
+    }
+
+    fn note(&mut self, see: impl FnOnce(Signs) -> Signs) {
+        if let Some(engine) = self.phase.engine_mut() {
+            let Engine { signs, .. } = *engine;
+            engine.signs = see(signs);
+        }
+    }
+}

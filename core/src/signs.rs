@@ -1,0 +1,102 @@
+//! Signs: what was seen of an engine while it lived that explains its end. Handed on with the engine from
+//! phase to phase, and read once, by the verdict.
+
+use alloc::vec::Vec;
+use core::time::Duration;
+
+use serde::{Deserialize, Serialize};
+
+use crate::input::ProbeAnswer;
+use crate::time::Time;
+use crate::verdict::{Evidence, LogEvidence};
+
+/// What was seen of one engine.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub(crate) struct Signs {
+    /// The first line that spoke of a CUDA error.
+    cuda_line: Option<LogEvidence>,
+    /// What the driver reported last, and when.
+    xid: Option<(u32, Time)>,
+    /// The last failed probes, oldest first; those before them add nothing.
+    misses: [Option<(Time, ProbeAnswer)>; 8],
+}
+
+impl Signs {
+    pub(crate) fn cuda_error(self, line: LogEvidence) -> Self {
+        Self { cuda_line: self.cuda_line.or(Some(line)), ..self }
+    }
+
+    pub(crate) const fn xid(self, xid: u32, at: Time) -> Self {
+        Self { xid: Some((xid, at)), ..self }
+    }
+
+    pub(crate) fn missed(mut self, at: Time, answer: ProbeAnswer) -> Self {
+        if self.misses.iter().all(Option::is_some) {
+            self.misses.rotate_left(1);
+            if let Some(last) = self.misses.last_mut() {
+                *last = None;
+            }
+        }
+        if let Some(free) = self.misses.iter_mut().find(|miss| miss.is_none()) {
+            *free = Some((at, answer));
+        }
+        self
+    }
+
+    /// A healthy answer: failures before it prove nothing.
+    pub(crate) const fn healthy(self) -> Self {
+        Self { misses: [None; 8], ..self }
+    }
+
+    /// The line proved nothing.
+    pub(crate) const fn cleared(self) -> Self {
+        Self { cuda_line: None, ..self }
+    }
+
+    /// What the driver reported in the last `span`.
+    pub(crate) fn recent_xid(&self, now: Time, span: Duration) -> Option<u32> {
+        self.xid.filter(|(_, at)| now.since(*at) <= span).map(|(xid, _)| xid)
+    }
+
+    /// Everything that was seen, in order of time where that is known.
+    pub(crate) fn evidence(&self) -> Vec<Evidence> {
+        let misses = self.misses.iter().flatten().map(|(at, answer)| (*at, *answer));
+        let mut evidence: Vec<Evidence> =
+            misses.map(|(at, answer)| Evidence::ProbeFailed { at, answer }).collect();
+        evidence.extend(self.cuda_line.map(Evidence::Log));
+        evidence.extend(self.xid.map(|(xid, _)| Evidence::Xid(xid)));
+        evidence
+    }
+
+    pub(crate) const fn cuda_line(&self) -> Option<LogEvidence> {
+        self.cuda_line
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::verdict::LogClass;
+
+    fn at(nanos: u64) -> Time {
+        Time::from_nanos(nanos)
+    }
+
+    #[test]
+    fn the_last_eight_failed_probes_are_kept_and_a_healthy_one_forgets_them() {
+        let signs = (0..10).fold(Signs::default(), |signs, n| signs.missed(at(n), ProbeAnswer::Refused));
+        let expected: Vec<_> =
+            (2..10).map(|n| Evidence::ProbeFailed { at: at(n), answer: ProbeAnswer::Refused }).collect();
+        assert_eq!(signs.evidence(), expected);
+        assert_eq!(signs.healthy().evidence(), []);
+    }
+
+    #[test]
+    fn the_first_cuda_line_counts_and_the_last_xid() {
+        let line = |offset| LogEvidence { class: LogClass::CudaError, offset };
+        let signs = Signs::default().cuda_error(line(5)).cuda_error(line(9)).xid(31, at(1)).xid(79, at(2));
+        assert_eq!(signs.evidence(), [Evidence::Log(line(5)), Evidence::Xid(79)]);
+        assert_eq!(signs.recent_xid(at(12), Duration::from_nanos(10)), Some(79));
+        assert_eq!(signs.recent_xid(at(13), Duration::from_nanos(10)), None);
+    }
+}
