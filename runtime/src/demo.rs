@@ -8,19 +8,23 @@ use std::time::Duration;
 
 use pool_manager_core::{
     CatalogEntry, EngineSpec, LeasePolicy, LimiterPolicy, PerformanceHints, Policy, PoolName, PoolSpec,
-    RestartPolicy, SpecHash,
+    SpecHash,
 };
 use xxhash_rust::xxh3::xxh3_64;
 
 use crate::control::Tokens;
 use crate::daemon::{Pool, Setup};
 use crate::launch::{Endpoint, Launch};
+use crate::models::WithModel;
 
 /// The word that makes the daemon's program a stub engine.
 pub const ENGINE_WORD: &str = "stub-engine";
 
 /// Name and load time of the demo's pools.
 const POOLS: [(&str, &str); 2] = [("chat", "1s"), ("code", "2s")];
+
+/// Leases a demo pool may have at once.
+const SLOTS: u32 = 4;
 
 /// Sets the demo up: `program` is the daemon's own, `state_dir` an empty directory.
 ///
@@ -71,65 +75,77 @@ fn poolctl(program: &Path) -> String {
     }
 }
 
-fn pool(program: &Path, name: &'static str, load_time: &str, port: u16) -> Pool {
-    let catalog = CatalogEntry {
-        id: None,
-        engine: "stub-engine".to_owned(),
-        engine_version: Some(env!("CARGO_PKG_VERSION").to_owned()),
-        model: format!("demo-{name}"),
-        digest: None,
-    };
-    let argv: Vec<String> = [
-        &*program.display().to_string(),
-        ENGINE_WORD,
-        "--port",
-        &port.to_string(),
-        "--model",
-        &catalog.model,
-        "--load-time",
-        load_time,
-    ]
-    .map(str::to_owned)
-    .into();
-    let health = Endpoint::Http { port, path: "/health".to_owned() };
-    let hash = SpecHash(xxh3_64(argv.join("\0").as_bytes()));
+fn pool(program: &Path, name: &'static str, load_time: &'static str, port: u16) -> Pool {
     // The names above are letters.
     let pool_name = PoolName::new(name).unwrap_or_else(|_| unreachable!("{name} is a pool name"));
-    let slots = 4;
+    let make = {
+        let (program, pool) = (program.display().to_string(), pool_name.clone());
+        move |model: &str| engine(&program, &pool, load_time, port, model)
+    };
+    let (engine, launch) = make(&format!("demo-{name}"));
     Pool {
         spec: PoolSpec {
-            name: pool_name.clone(),
-            engine: EngineSpec {
-                hash,
-                catalog: catalog.clone(),
-                device_mask: Vec::new(),
-                port: Some(port),
-                hints: PerformanceHints::default(),
-            },
+            name: pool_name,
+            engine,
             policy: Policy {
-                lease: LeasePolicy { slots, ..LeasePolicy::default() },
-                restart: RestartPolicy::default(),
+                lease: LeasePolicy { slots: SLOTS, ..LeasePolicy::default() },
                 ..Policy::default()
             },
             autostart: true,
         },
-        launch: Launch {
-            pool: pool_name,
-            argv,
-            env: Vec::new(),
-            working_dir: None,
-            model_path: None,
-            readiness: health.clone(),
-            liveness: health,
-            url: Some(format!("http://127.0.0.1:{port}")),
-            catalog,
-            size_bytes: None,
-            device_mask: Vec::new(),
-            slots,
-            core_dumps: false,
-        },
+        launch,
+        with_model: WithModel::new(move |model| {
+            check_model(model)?;
+            Ok(make(model))
+        }),
         port_key: format!("demo pool {name}"),
     }
+}
+
+/// The stub engine serves under any name, but a name must not look like one of its flags.
+fn check_model(model: &str) -> Result<(), String> {
+    if model.is_empty() || model.starts_with('-') || model.chars().any(char::is_control) {
+        return Err(format!("{model:?} cannot be a model; write a name"));
+    }
+    Ok(())
+}
+
+fn engine(program: &str, pool: &PoolName, load_time: &str, port: u16, model: &str) -> (EngineSpec, Launch) {
+    let catalog = CatalogEntry {
+        id: None,
+        engine: "stub-engine".to_owned(),
+        engine_version: Some(env!("CARGO_PKG_VERSION").to_owned()),
+        model: model.to_owned(),
+        digest: None,
+    };
+    let argv: Vec<String> =
+        [program, ENGINE_WORD, "--port", &port.to_string(), "--model", model, "--load-time", load_time]
+            .map(str::to_owned)
+            .into();
+    let health = Endpoint::Http { port, path: "/health".to_owned() };
+    let spec = EngineSpec {
+        hash: SpecHash(xxh3_64(argv.join("\0").as_bytes())),
+        catalog: catalog.clone(),
+        device_mask: Vec::new(),
+        port: Some(port),
+        hints: PerformanceHints::default(),
+    };
+    let launch = Launch {
+        pool: pool.clone(),
+        argv,
+        env: Vec::new(),
+        working_dir: None,
+        model_path: None,
+        readiness: health.clone(),
+        liveness: health,
+        url: Some(format!("http://127.0.0.1:{port}")),
+        catalog,
+        size_bytes: None,
+        device_mask: Vec::new(),
+        slots: SLOTS,
+        core_dumps: false,
+    };
+    (spec, launch)
 }
 
 /// As many free ports as there are pools; all held until all are known, so that they differ.

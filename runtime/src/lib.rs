@@ -8,6 +8,7 @@ pub mod driver;
 pub mod executor;
 pub mod launch;
 pub mod linux;
+pub mod models;
 pub mod stub_engine;
 pub mod table;
 pub mod telemetry;

@@ -177,6 +177,7 @@ fn serving() -> PoolFacts {
         supervision: supervision(),
         leases: LeaseFacts {
             granted: 1000,
+            issued: 1000,
             completed: 900,
             expired: 50,
             cut: 30,

@@ -36,7 +36,7 @@ mod units;
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
-use pool_manager_core::{HostConfig, LimiterPolicy, PoolSpec};
+use pool_manager_core::{EngineSpec, HostConfig, LimiterPolicy, PoolSpec};
 
 pub use control::{ControlConfig, Secret, Tokens};
 pub use errors::{ConfigError, ConfigErrors};
@@ -177,6 +177,16 @@ impl PoolConfig {
         let recipe = self.recipe.with_model(model).map_err(refused)?;
         let (spec, launch) = recipe.build(&OnDisk::new()).map_err(refused)?;
         Ok(Self { spec, launch, origin: self.origin.clone(), recipe })
+    }
+
+    /// As [`with_model`](Self::with_model), but only what a reload replaces: looks at no file, so it may be
+    /// called where nothing may wait for a disk.
+    ///
+    /// # Errors
+    /// One line that says why the pool cannot serve that model, without its place in the file.
+    pub fn engine_with_model(&self, model: &str) -> Result<(EngineSpec, Launch), String> {
+        let (spec, launch) = self.recipe.with_model(model)?.build(&Unchecked)?;
+        Ok((spec.engine, launch))
     }
 }
 

@@ -10,7 +10,7 @@ use axum::extract::{FromRequestParts, Path, Query};
 use axum::http::StatusCode;
 use axum::http::request::Parts;
 use http_body_util::BodyExt;
-use pool_manager_core::Priority;
+use pool_manager_core::{OnDrainTimeout, Priority};
 use serde::de::DeserializeOwned;
 use serde_json::{Map, Value};
 
@@ -103,6 +103,42 @@ impl Fields {
             None | Some(Value::Null) => Ok(None),
             Some(Value::String(text)) if is_token(text) => Ok(Some(text)),
             Some(_) => Err(Problem::field(field, "1 to 64 printable ASCII characters are accepted")),
+        }
+    }
+
+    /// Text of at most so many bytes, without control characters.
+    pub(super) fn long_text(&self, field: &str, most_bytes: usize) -> Result<Option<&str>, Problem> {
+        match self.values.get(field) {
+            None | Some(Value::Null) => Ok(None),
+            Some(Value::String(text))
+                if (1..=most_bytes).contains(&text.len()) && !text.chars().any(char::is_control) =>
+            {
+                Ok(Some(text))
+            }
+            Some(_) => {
+                let detail =
+                    format!("1 to {most_bytes} bytes of text without control characters are accepted");
+                Err(Problem::field(field, detail))
+            }
+        }
+    }
+
+    /// `true` or `false`; not there is `false`.
+    pub(super) fn flag(&self, field: &str) -> Result<bool, Problem> {
+        match self.values.get(field) {
+            None | Some(Value::Null) => Ok(false),
+            Some(Value::Bool(value)) => Ok(*value),
+            Some(_) => Err(Problem::field(field, "true or false is accepted")),
+        }
+    }
+
+    /// `"abort"` or `"force"`.
+    pub(super) fn on_drain_timeout(&self, field: &str) -> Result<Option<OnDrainTimeout>, Problem> {
+        match self.values.get(field) {
+            None | Some(Value::Null) => Ok(None),
+            Some(Value::String(text)) if text == "abort" => Ok(Some(OnDrainTimeout::Abort)),
+            Some(Value::String(text)) if text == "force" => Ok(Some(OnDrainTimeout::Force)),
+            Some(_) => Err(Problem::field(field, "\"abort\" or \"force\" is accepted")),
         }
     }
 

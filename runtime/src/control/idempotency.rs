@@ -18,8 +18,17 @@ pub(super) struct Idempotency {
 /// What was begun under which key.
 #[derive(Default)]
 pub(super) struct Seen {
-    operations: HashMap<Key, OperationId>,
+    begun: HashMap<Key, Begun>,
     oldest_first: VecDeque<Key>,
+}
+
+/// What a command came to.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Begun {
+    /// It was done at once.
+    Done,
+    /// This operation.
+    Operation(OperationId),
 }
 
 /// A key counts for one verb on one pool.
@@ -51,18 +60,18 @@ impl Idempotency {
 }
 
 impl Seen {
-    pub(super) fn find(&self, key: &Key) -> Option<OperationId> {
-        self.operations.get(key).copied()
+    pub(super) fn find(&self, key: &Key) -> Option<Begun> {
+        self.begun.get(key).copied()
     }
 
-    pub(super) fn keep(&mut self, key: Key, operation: OperationId) {
-        if self.operations.insert(key.clone(), operation).is_none() {
+    pub(super) fn keep(&mut self, key: Key, begun: Begun) {
+        if self.begun.insert(key.clone(), begun).is_none() {
             self.oldest_first.push_back(key);
         }
         if self.oldest_first.len() > KEPT
             && let Some(oldest) = self.oldest_first.pop_front()
         {
-            self.operations.remove(&oldest);
+            self.begun.remove(&oldest);
         }
     }
 }
@@ -78,10 +87,10 @@ mod tests {
         let key = |n: usize| Key { key: n.to_string(), pool: "a".to_owned(), verb: "drain".to_owned() };
         let mut seen = Seen::default();
         for n in 0..=KEPT {
-            seen.keep(key(n), OperationId(n as u64));
+            seen.keep(key(n), Begun::Operation(OperationId(n as u64)));
         }
         assert_eq!(seen.find(&key(0)), None);
-        assert_eq!(seen.find(&key(1)), Some(OperationId(1)));
+        assert_eq!(seen.find(&key(1)), Some(Begun::Operation(OperationId(1))));
         assert_eq!(seen.find(&Key { verb: "stop".to_owned(), ..key(1) }), None);
     }
 

@@ -20,6 +20,7 @@ mod logs;
 mod operations;
 mod pools;
 mod problem;
+mod reload;
 mod serve;
 mod status;
 mod tokens;
@@ -38,6 +39,7 @@ use tokio::time::Instant;
 
 use crate::driver::DriverHandle;
 use crate::launch::Launches;
+use crate::models::Models;
 use crate::telemetry::Metrics;
 
 pub use admit::Hosts;
@@ -48,8 +50,8 @@ pub use pools::{HealthReport, PoolList};
 pub use problem::Problem;
 pub use serve::serve;
 pub use status::{
-    DrainStatus, EngineStatus, EvidenceStatus, GateStatus, LastErrorStatus, LeaseCounts, NextStatus,
-    PoolStatus, VerdictStatus,
+    CircuitStatus, DrainStatus, EngineStatus, EvidenceStatus, GateStatus, HintStatus, LastErrorStatus,
+    LeaseCounts, NextStatus, PoolStatus, RestartStatus, VerdictStatus,
 };
 pub use tokens::{TokenError, Tokens, read_token};
 pub use why::{Action, Why};
@@ -60,7 +62,8 @@ use events::EventLog;
 use idempotency::Idempotency;
 
 /// The verbs of `POST /v1/pools/{id}/{verb}`.
-pub const VERBS: [&str; 5] = ["preload", "drain", "undrain", "stop", "restart"];
+pub const VERBS: [&str; 8] =
+    ["preload", "drain", "undrain", "reload", "stop", "restart", "allow-restart", "reset-breaker"];
 
 /// Longest `wait` of one `GET /v1/operations/{id}`.
 pub const LONGEST_WAIT: Duration = Duration::from_secs(60);
@@ -72,6 +75,8 @@ pub struct Api {
     pub driver: DriverHandle,
     /// Where engines are reached, by spec.
     pub launches: Launches,
+    /// What a reload may run, by pool.
+    pub models: Models,
     /// Who may do what.
     pub tokens: Tokens,
     /// What `GET /metrics` shows, once the gauges are read from the host.
@@ -87,12 +92,13 @@ pub struct Api {
 }
 
 impl Api {
-    /// An API without tokens and logs, with metrics of its own, for callers on this machine.
+    /// An API without tokens, logs and models to reload to, with metrics of its own, for callers on this machine.
     #[must_use]
     pub fn new(driver: DriverHandle, launches: Launches) -> Self {
         Self {
             driver,
             launches,
+            models: Models::default(),
             tokens: Tokens::open(),
             metrics: Arc::new(Metrics::new()),
             hosts: Hosts::Loopback,

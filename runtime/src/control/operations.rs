@@ -17,8 +17,9 @@ use serde::{Deserialize, Serialize};
 use super::admit::Correlated;
 use super::correlation::hex;
 use super::fields::{Fields, LONGEST, Parameters, Segments, read_body};
-use super::idempotency::Key;
+use super::idempotency::{Begun, Key};
 use super::problem::{Problem, shortened, unknown_path};
+use super::reload;
 use super::status::{VerdictStatus, seconds};
 use super::words;
 use super::{LONGEST_WAIT, Shared, VERBS};
@@ -100,7 +101,8 @@ impl OperationStatus {
     }
 }
 
-/// `POST /v1/pools/{id}/{verb}`: 202 with the operation, 200 when it has ended already.
+/// `POST /v1/pools/{id}/{verb}`: 202 with the operation, 200 when it has ended already; what is done at once
+/// and has no operation is answered with the pool as it is then.
 pub(super) async fn verb(
     State(shared): State<Arc<Shared>>,
     Segments((pool, verb)): Segments<(String, String)>,
@@ -117,16 +119,24 @@ pub(super) async fn verb(
         return Ok(response);
     }
     let body = read_body(body, &shared.api.limits).await?;
-    let fields = Fields::read(&body, if verb == "drain" { &["deadline"] } else { &[] })?;
+    let known: &[&str] = match verb.as_str() {
+        "drain" => &["deadline"],
+        "reload" => &reload::FIELDS,
+        _ => &[],
+    };
+    let fields = Fields::read(&body, known)?;
+    let key = Key::read(&headers, &pool, &verb)?;
     let command = match verb.as_str() {
+        "allow-restart" => Verb::AllowRestart,
         "preload" => Verb::Preload,
+        "reload" => Verb::Reload(Box::new(shared.reload(&pool, &fields).await?)),
+        "reset-breaker" => Verb::ResetBreaker,
         "drain" => Verb::Drain { deadline: fields.span("deadline", LONGEST)? },
         "undrain" => Verb::Undrain,
         "stop" => Verb::Stop,
         "restart" => Verb::Restart,
         _ => return Err(unknown_verb(&verb)),
     };
-    let key = Key::read(&headers, &pool, &verb)?;
     command_pool(&shared, &pool, command, correlation, key).await
 }
 
@@ -160,19 +170,22 @@ async fn command_pool(
     correlation: Correlation,
     key: Option<Key>,
 ) -> Result<Response, Problem> {
-    let operation = match key {
+    let begun = match key {
         None => shared.begin(pool, verb, correlation).await?,
         Some(key) => {
             let mut seen = shared.idempotency.seen().await;
             match seen.find(&key) {
-                Some(operation) => operation,
+                Some(begun) => begun,
                 None => {
-                    let operation = shared.begin(pool, verb, correlation).await?;
-                    seen.keep(key, operation);
-                    operation
+                    let begun = shared.begin(pool, verb, correlation).await?;
+                    seen.keep(key, begun);
+                    begun
                 }
             }
         }
+    };
+    let Begun::Operation(operation) = begun else {
+        return Ok(Json(shared.pool(pool).await?).into_response());
     };
     let found = shared.operation(operation, Some(pool), Duration::ZERO).await?;
     let status = found.ok_or_else(|| unknown_operation(&operation.to_string()))?;
@@ -182,12 +195,12 @@ async fn command_pool(
 }
 
 impl Shared {
-    async fn begin(&self, pool: &str, verb: Verb, correlation: Correlation) -> Result<OperationId, Problem> {
+    async fn begin(&self, pool: &str, verb: Verb, correlation: Correlation) -> Result<Begun, Problem> {
         match self.api.driver.command(pool, verb, correlation).await? {
-            Answer::Accepted { operation } => Ok(operation),
+            Answer::Accepted { operation } => Ok(Begun::Operation(operation)),
+            Answer::Done => Ok(Begun::Done),
             Answer::Refused(refusal) => Err(self.refused(&refusal, pool).await),
-            Answer::Done
-            | Answer::Granted { .. }
+            Answer::Granted { .. }
             | Answer::LeaseEnded
             | Answer::LeaseEndedBefore { .. }
             | Answer::Registered { .. }

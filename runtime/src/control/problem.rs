@@ -189,7 +189,7 @@ const BACK_IN: Duration = Duration::from_secs(5);
 
 /// What is served, for whoever asked for something else.
 const PATHS: &str = "GET /health, GET /metrics, GET /v1/pools, GET|DELETE /v1/pools/{id}, \
-     GET /v1/pools/{id}/{why|logs|leases}, POST /v1/pools/{id}/{preload|drain|undrain|stop|restart|leases}, \
+     GET /v1/pools/{id}/{why|logs|leases}, POST /v1/pools/{id}/{preload|drain|undrain|reload|stop|restart|allow-restart|reset-breaker|leases}, \
      PUT|DELETE /v1/leases/{id}, GET /v1/operations/{id}, GET /v1/events";
 
 pub(super) async fn unknown_path(uri: Uri) -> Problem {

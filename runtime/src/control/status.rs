@@ -5,8 +5,9 @@
 use std::time::Duration;
 
 use pool_manager_core::{
-    CatalogEntry, CrashClass, DownBy, Due, Evidence, Gates, HoldReason, LastError, Operation, OperationId,
-    PhaseName, PoolView, ReleaseGate, Time, Verdict, View, Wanted,
+    CatalogEntry, CircuitKind, CircuitState, CircuitView, CrashClass, DownBy, Due, Evidence, Gates,
+    HoldReason, LastError, Operation, OperationId, PhaseName, PoolView, ReleaseGate, Time, Verdict, View,
+    Wanted,
 };
 use serde::{Deserialize, Serialize};
 
@@ -18,7 +19,8 @@ use super::words;
 pub struct PoolStatus {
     /// Its name.
     pub id: String,
-    /// The phase in the words of readers: as `phase`, but `failed` for a pool that is held.
+    /// The phase in the words of readers: as `phase`, but `failed` for a pool that does not come up by itself
+    /// soon (held, or without an engine while a circuit is open).
     pub state: String,
     /// Where it is in its life.
     pub phase: PhaseName,
@@ -38,6 +40,12 @@ pub struct PoolStatus {
     pub down_by: Option<DownBy>,
     /// What runs, or would.
     pub catalog: CatalogEntry,
+    /// What the operator measured of it.
+    #[serde(default)]
+    pub hints: HintStatus,
+    /// What ran before the last reload, and would run after `reload --back`.
+    #[serde(default)]
+    pub previous: Option<CatalogEntry>,
     /// GPUs it may touch.
     pub device_mask: Vec<String>,
     /// Where clients reach the engine.
@@ -64,6 +72,18 @@ pub struct PoolStatus {
     pub restart_count: u32,
     /// Failures in a row.
     pub failures: u32,
+    /// Both circuits: general, then cuda.
+    #[serde(default)]
+    pub circuits: Vec<CircuitStatus>,
+    /// Automatic restarts, and what is made of them.
+    #[serde(default)]
+    pub restarts: RestartStatus,
+    /// Whether the engine logged a CUDA error that is not confirmed yet: it takes no new work until then.
+    #[serde(default)]
+    pub suspect: bool,
+    /// Whether a confirmed CUDA error takes the engine out of service.
+    #[serde(default)]
+    pub doomed: bool,
     /// Since the last healthy answer.
     pub heartbeat_seconds: Option<f64>,
     /// Spawn to Ready, the last time.
@@ -108,6 +128,47 @@ pub struct LeaseCounts {
     pub lost: u64,
 }
 
+/// What an engine achieves, as far as its operator knows.
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
+pub struct HintStatus {
+    /// Tokens generated per second, over all slots.
+    pub tokens_per_second: Option<u32>,
+    /// From a request to its first token.
+    pub first_token_seconds: Option<f64>,
+}
+
+/// One circuit.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct CircuitStatus {
+    /// Which.
+    pub circuit: CircuitKind,
+    /// What it lets through.
+    pub state: CircuitState,
+    /// Failures in a row that it was charged.
+    pub failures: u32,
+    /// How many open it; 0: it never opens by failures alone.
+    pub opens_at: u32,
+    /// Until it is half-open, while it is open.
+    pub in_seconds: Option<f64>,
+}
+
+/// Automatic restarts of a pool.
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
+pub struct RestartStatus {
+    /// How many there were within the window.
+    pub in_window: u32,
+    /// The sliding window.
+    pub window_seconds: f64,
+    /// How many there may be in it; 0: any number.
+    pub most_in_window: u32,
+    /// Whether the next one passes backoff, window and circuits.
+    pub allowed: bool,
+    /// Restart storms since the pool was registered.
+    pub storms: u64,
+    /// Out-of-memory storms since the pool was registered.
+    pub oom_storms: u64,
+}
+
 /// A drain that runs.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub struct DrainStatus {
@@ -118,7 +179,7 @@ pub struct DrainStatus {
 /// One reason why a start waits.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub struct GateStatus {
-    /// `backoff`, `release` or `port_stranger`.
+    /// `backoff`, `window`, `circuit`, `limiter`, `release`, `host_problem` or `port_stranger`.
     pub gate: String,
     /// In words.
     pub text: String,
@@ -145,6 +206,9 @@ pub struct VerdictStatus {
     pub class: String,
     /// The class in words, with its number.
     pub text: String,
+    /// What can be done about it, where that is known.
+    #[serde(default)]
+    pub remedy: Option<String>,
     /// What it rests on, in order of time where that is known.
     pub evidence: Vec<EvidenceStatus>,
 }
@@ -177,7 +241,7 @@ impl PoolStatus {
         let kept = |id: OperationId| view.operation(id).map(operation);
         Self {
             id: name.to_owned(),
-            state: if pool.held.is_some() { "failed" } else { pool.phase.label() }.to_owned(),
+            state: if pool.failed { "failed" } else { pool.phase.label() }.to_owned(),
             phase: pool.phase,
             since_seconds: seconds(now.since(pool.since)),
             ready: pool.health.ready,
@@ -190,6 +254,11 @@ impl PoolStatus {
                 Wanted::Up => None,
             },
             catalog: pool.spec.catalog.clone(),
+            hints: HintStatus {
+                tokens_per_second: pool.spec.hints.tokens_per_second,
+                first_token_seconds: pool.spec.hints.first_token.map(seconds),
+            },
+            previous: pool.previous.map(|spec| spec.catalog.clone()),
             device_mask: pool.spec.device_mask.clone(),
             url: None,
             port: pool.spec.port,
@@ -210,6 +279,17 @@ impl PoolStatus {
             crashes_total: pool.crashes_total,
             restart_count: pool.restart_count,
             failures: pool.failures,
+            circuits: circuits(pool, now),
+            restarts: RestartStatus {
+                in_window: pool.restarts_in_window,
+                window_seconds: seconds(pool.policy.restart.window),
+                most_in_window: pool.policy.restart.window_restarts,
+                allowed: pool.restart_allowed,
+                storms: pool.restart_storms,
+                oom_storms: pool.oom_storms,
+            },
+            suspect: pool.suspect,
+            doomed: pool.doomed,
             heartbeat_seconds: pool.heartbeat.map(|at| seconds(now.since(at))),
             load_seconds: pool.load_time.map(seconds),
             start_timeout_seconds: seconds(pool.policy.start.timeout),
@@ -253,6 +333,7 @@ impl From<&Verdict> for VerdictStatus {
         Self {
             class: verdict.class.label().to_owned(),
             text: verdict.class.to_string(),
+            remedy: verdict.class.remedy().map(str::to_owned),
             evidence: verdict.evidence.iter().map(EvidenceStatus::from).collect(),
         }
     }
@@ -265,12 +346,33 @@ impl From<&Evidence> for EvidenceStatus {
     }
 }
 
+fn circuits(pool: &PoolView<'_>, now: Time) -> Vec<CircuitStatus> {
+    let status = |circuit: CircuitView| CircuitStatus {
+        circuit: circuit.kind,
+        state: circuit.state,
+        failures: circuit.failures,
+        opens_at: pool.policy.restart.circuit_failures,
+        in_seconds: circuit.until.map(|until| seconds(until.left(now))),
+    };
+    pool.circuits.map(status).to_vec()
+}
+
 fn closed_gates(gates: &Gates, now: Time) -> Vec<GateStatus> {
     let gate = |gate: &str, text: String, in_seconds| GateStatus { gate: gate.to_owned(), text, in_seconds };
     let mut closed = Vec::new();
     if let Some(until) = gates.backoff_until.filter(|until| *until > now) {
         let text = "backoff after the last failure".to_owned();
         closed.push(gate("backoff", text, Some(seconds(until.left(now)))));
+    }
+    let waits = [
+        ("window", gates.window_until, "too many restarts within the sliding window"),
+        ("circuit", gates.circuit_until, "a circuit is open; then one start is tried"),
+        ("limiter", gates.limiter_until, "other engines of this host load; sooner when one of them is done"),
+    ];
+    for (name, until, text) in waits {
+        if let Some(until) = until.filter(|until| *until > now) {
+            closed.push(gate(name, text.to_owned(), Some(seconds(until.left(now)))));
+        }
     }
     match gates.release {
         ReleaseGate::Unasked | ReleaseGate::Asked { .. } => {}

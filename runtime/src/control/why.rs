@@ -1,10 +1,10 @@
 //! Why a pool is as it is, what happens next and when, and what can be done: whole sentences for a
 //! person who was woken up.
 
-use pool_manager_core::{HoldReason, OperationKind, PhaseName};
+use pool_manager_core::{CircuitState, HoldReason, OperationKind, PhaseName};
 use serde::{Deserialize, Serialize};
 
-use super::status::PoolStatus;
+use super::status::{CircuitStatus, PoolStatus, RestartStatus};
 use super::words::{self, brief, count};
 
 /// The answer to `why`.
@@ -55,9 +55,17 @@ fn summary(pool: &PoolStatus) -> String {
     match pool.phase {
         PhaseName::Stopped => format!("{id} has been stopped for {since}."),
         PhaseName::Staging => format!("{id} has been making its model present for {since}."),
+        PhaseName::Waiting if pool.state == "failed" => {
+            format!(
+                "{id} failed {since} ago: a circuit is open, and no start is tried until it is half-open."
+            )
+        }
         PhaseName::Waiting => format!("{id} has been waiting to start for {since}."),
         PhaseName::Starting => {
             format!("The engine of {id} has been starting for {since} and is not ready yet.")
+        }
+        PhaseName::Ready if pool.suspect => {
+            format!("{id} takes no new work: its engine logged a CUDA error that is not confirmed yet.")
         }
         PhaseName::Ready => format!(
             "{id} has been ready for {since}: {} of {} in use, {} waiting.",
@@ -88,6 +96,9 @@ fn because(pool: &PoolStatus) -> Vec<String> {
             operation.kind.label()
         ));
     }
+    if pool.doomed {
+        because.push("A CUDA error of its engine is confirmed, so it is drained and ended.".to_owned());
+    }
     if let Some(by) = pool.down_by {
         because.push(format!("No engine is wanted: {}.", words::down_by(by)));
     }
@@ -105,6 +116,9 @@ fn because(pool: &PoolStatus) -> Vec<String> {
     if pool.last_error.as_ref().is_some_and(|error| error.verdict.class == "stage_failed") {
         because.push(format!("Its model is {}.", pool.catalog.model));
     }
+    if let Some(remedy) = pool.last_error.as_ref().and_then(|error| error.verdict.remedy.as_ref()) {
+        because.push(format!("What helps: {remedy}."));
+    }
     if pool.failures > 0 {
         because.push(format!(
             "It has failed {} in a row, and {} in all.",
@@ -112,11 +126,52 @@ fn because(pool: &PoolStatus) -> Vec<String> {
             count(pool.crashes_total, "time")
         ));
     }
+    because.extend(pool.circuits.iter().filter_map(circuit));
+    because.extend(restarts(pool));
     if let (None, Some(last)) = (&pool.operation, &pool.last_operation) {
         let ago = last.ended_seconds.map(brief).unwrap_or_default();
         because.push(format!("The last operation ended {ago} ago: {}.", last.text));
     }
     because
+}
+
+fn circuit(circuit: &CircuitStatus) -> Option<String> {
+    let name = circuit.circuit.label();
+    match circuit.state {
+        CircuitState::Closed => None,
+        CircuitState::HalfOpen => Some(format!(
+            "Circuit `{name}` is half-open: the next start, or the one that runs, is its trial."
+        )),
+        CircuitState::Open => {
+            let left = circuit.in_seconds.map(brief).unwrap_or_default();
+            let times = count(circuit.failures, "failure");
+            Some(format!("Circuit `{name}` is open for {left} more, after {times} in a row or a storm."))
+        }
+    }
+}
+
+fn restarts(pool: &PoolStatus) -> Vec<String> {
+    let RestartStatus { in_window, window_seconds, most_in_window, allowed, storms, oom_storms } =
+        &pool.restarts;
+    let mut lines = Vec::new();
+    if *in_window > 0 {
+        let times = count(*in_window, "time");
+        let window = brief(*window_seconds);
+        let most = if *most_in_window == 0 {
+            "any number is allowed".to_owned()
+        } else {
+            format!("{most_in_window} are allowed")
+        };
+        lines.push(format!("It was restarted {times} within the last {window}; {most}."));
+    }
+    if *storms + *oom_storms > 0 {
+        let (restarts, memory) = (count(*storms, "restart storm"), count(*oom_storms, "out-of-memory storm"));
+        lines.push(format!("It has had {restarts} and {memory}."));
+    }
+    if *allowed {
+        lines.push("An operator lets the next restart pass backoff, window and circuits.".to_owned());
+    }
+    lines
 }
 
 const fn held(reason: HoldReason) -> &'static str {
@@ -188,6 +243,15 @@ fn actions(pool: &PoolStatus) -> Vec<Action> {
         let port = pool.port?;
         Some(action(format!("ss -ltnp 'sport = :{port}'"), "shows who has the port; end it"))
     };
+    let reset = || {
+        let not_closed = pool.circuits.iter().any(|circuit| circuit.state != CircuitState::Closed);
+        not_closed.then(|| verb("reset-breaker", "closes both circuits and forgets the failures"))
+    };
+    let back = || {
+        let previous = pool.previous.as_ref()?;
+        let effect = format!("drains it and puts {} back", previous.model);
+        Some(action(format!("poolctl reload {id} --back"), &effect))
+    };
     let shutting_down =
         pool.operation.as_ref().is_some_and(|operation| operation.kind == OperationKind::Shutdown);
     match pool.phase {
@@ -197,13 +261,29 @@ fn actions(pool: &PoolStatus) -> Vec<Action> {
             let taken =
                 pool.gates.iter().find(|gate| matches!(gate.gate.as_str(), "port_stranger" | "release"));
             let free_port = taken.and_then(|_| who_has_the_port());
-            free_port.into_iter().chain(logs()).chain([stop_trying()]).collect()
+            let now = pool
+                .gates
+                .iter()
+                .any(|gate| matches!(gate.gate.as_str(), "backoff" | "window" | "circuit"))
+                .then(|| verb("allow-restart", "lets this start pass backoff, window and circuits now"));
+            free_port
+                .into_iter()
+                .chain(logs())
+                .chain(now)
+                .chain(reset())
+                .chain(back())
+                .chain([stop_trying()])
+                .collect()
         }
         PhaseName::Starting => logs().into_iter().chain([stop_trying()]).collect(),
-        PhaseName::Ready => vec![
+        PhaseName::Ready => [
             verb("drain", "takes it out of service without dropping work"),
             verb("restart", "drains it and starts it afresh"),
-        ],
+        ]
+        .into_iter()
+        .chain(reset())
+        .chain(back())
+        .collect(),
         PhaseName::Draining => {
             let mut actions = vec![verb("leases", "shows who is still using it")];
             if !shutting_down {
@@ -230,6 +310,7 @@ fn actions(pool: &PoolStatus) -> Vec<Action> {
             }
             Some(HoldReason::Config) | None => logs()
                 .into_iter()
+                .chain(back())
                 .chain([verb("preload", "tries again, when the configuration is right")])
                 .collect(),
         },

@@ -25,7 +25,7 @@ pub fn brief(seconds: f64) -> String {
 /// What happens at a deadline.
 pub(super) const fn due(due: Due) -> &'static str {
     match due {
-        Due::CircuitHalfOpen => "the circuit is half-open: one trial start",
+        Due::CircuitHalfOpen => "a circuit is half-open: one start is tried",
         Due::DrainDeadline => "the drain's deadline: what is still in flight is cut or the drain given up",
         Due::GateOpens => "the start is tried, or its gate looked at again",
         Due::KillGrace => "KILL of the whole process tree, unless the engine has ended",
@@ -38,16 +38,16 @@ pub(super) const fn due(due: Due) -> &'static str {
         Due::StartTimeout => "the start is given up, unless the engine is ready",
         Due::StuckWait => "the engine is declared stuck, unless it has ended",
         Due::SuspectOver => "the suspect engine serves again, unless its CUDA error was confirmed",
-        Due::TrialOver => "the circuits close: the engine ran long enough",
+        Due::TrialOver => "the trial counts as passed: the circuits close",
         Due::EvidenceAnswer => "the search for the end's cause is closed",
         Due::HandoffFileAnswer => "the handoff file is given up",
         Due::PidFileAnswer => "the PID file is given up",
-        Due::PreflightAnswer => "the reload's preflight counts as unanswered",
+        Due::PreflightAnswer => "the look at the new model counts as failed",
         Due::ProbeAnswer => "the health probe that is out counts as timed out",
         Due::ReleaseAnswer => "the check of ports and GPUs counts as unanswered",
         Due::SpawnAnswer => "the spawn counts as failed",
         Due::StageAnswer => "making the model present counts as failed",
-        Due::StageNextAnswer => "making the reload's model present counts as failed",
+        Due::StageNextAnswer => "making the new model present counts as failed",
     }
 }
 
@@ -178,14 +178,14 @@ pub(super) fn outcome(kind: OperationKind, outcome: &Outcome) -> String {
         }
         Outcome::Failed { verdict, also: None } => format!("{kind} failed: {}", verdict.class),
         Outcome::Failed { verdict, also: Some(also) } => {
-            format!("{kind} failed: {}; and the engine before it: {}", verdict.class, also.class)
+            format!("{kind} failed: {}; and besides: {}", verdict.class, also.class)
         }
         Outcome::ForceStopped { cut } => {
             format!("{kind} ended by force: the engine was stopped and {}", leases(cut.len(), "cut"))
         }
         Outcome::Interrupted => format!("{kind} was interrupted: the supervisor was replaced meanwhile"),
         Outcome::RolledBack { verdict } => {
-            format!("{kind} was rolled back, the old model serves again: {}", verdict.class)
+            format!("{kind} was rolled back to the old model: {}", verdict.class)
         }
         Outcome::Superseded { by } => format!("{kind} gave way to {}", by.label()),
         Outcome::Stuck => format!("{kind} failed: the engine outlived KILL"),

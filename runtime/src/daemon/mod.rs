@@ -30,6 +30,7 @@ use crate::executor::local::Local;
 use crate::launch::{Launch, Launches};
 use crate::linux::state_dir::{StateDir, StateDirError};
 use crate::linux::timerfd::BootTimer;
+use crate::models::{Models, WithModel};
 use crate::telemetry::Metrics;
 
 /// What a daemon is started with.
@@ -56,6 +57,8 @@ pub struct Pool {
     pub spec: PoolSpec,
     /// For the executors.
     pub launch: Launch,
+    /// How it is given another model.
+    pub with_model: WithModel,
     /// Where its port is configured, for errors: `host.toml:12: pool.chat.port`.
     pub port_key: String,
 }
@@ -137,8 +140,10 @@ pub async fn start(setup: Setup) -> Result<Running, StartError> {
     let signals = tokio::spawn(obey);
     let ended = tokio::spawn(task.run());
 
+    let models = Models::new(pools.iter().map(|pool| (pool.spec.name.to_string(), pool.with_model.clone())));
     let api = Api {
         tokens,
+        models,
         metrics,
         hosts: if address.ip().is_loopback() { Hosts::Loopback } else { Hosts::Any },
         logs: Some(state_dir.logs_dir()),

@@ -74,7 +74,7 @@ pub fn log(record: &Record) {
             emit!(
                 $level,
                 [pool_id engine engine_version device_mask model_id incarnation last_error correlation_id
-                    class exit_signal from kind lease outcome reason to],
+                    alert circuit class exit_signal from kind lease outcome reason remedy to],
                 [restart_count backoff_ms crashes_total exit_code failures in_flight load_ms operation pid
                     port took_ms uptime_seconds]
             )
@@ -88,10 +88,15 @@ pub fn log(record: &Record) {
     }
 }
 
-/// `name=value` pairs of the fields that are not named and not empty lists; `None`: nothing is left.
+/// `name=value` pairs of the fields that are not named and not empty lists, texts of several words in quotes;
+/// `None`: nothing is left.
 fn detail(record: &Record, named: &[&str]) -> Option<String> {
     let says = |value: &Value| !matches!(value, Value::List(values) if values.is_empty());
     let rest = record.fields.iter().filter(|(name, value)| !named.contains(name) && says(value));
-    let pairs: Vec<String> = rest.map(|(name, value)| format!("{name}={value}")).collect();
+    let pair = |(name, value): &(&str, Value)| match value.to_string() {
+        value if value.contains(' ') => format!("{name}={value:?}"),
+        value => format!("{name}={value}"),
+    };
+    let pairs: Vec<String> = rest.map(pair).collect();
     (!pairs.is_empty()).then(|| pairs.join(" "))
 }

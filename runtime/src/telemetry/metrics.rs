@@ -1,5 +1,6 @@
 //! The metrics: prefix `pool_manager_`, base units, bounded labels (`pool_id`, `reason`, `outcome`,
-//! `operation`, `state`).
+//! `operation`, `state`, `circuit`, `storm`). Those about crashes and the starts that follow them are in
+//! `supervision`.
 //!
 //! Counters and histograms move with events ([`Metrics::observe`]); what the view already knows is set
 //! when somebody asks ([`Metrics::observe_view`]), so it cannot drift and forgets deregistered pools.
@@ -7,7 +8,7 @@
 use std::sync::atomic::Ordering;
 use std::time::Duration;
 
-use pool_manager_core::{Event, EventKind, OperationKind, PhaseName, PoolView, View};
+use pool_manager_core::{Event, EventKind, OperationKind, Outcome, PhaseName, PoolView, View};
 use prometheus_client::encoding::{EncodeLabelSet, text};
 use prometheus_client::metrics::counter::Counter;
 use prometheus_client::metrics::family::{Family, MetricConstructor};
@@ -16,7 +17,9 @@ use prometheus_client::metrics::histogram::Histogram;
 use prometheus_client::metrics::info::Info;
 use prometheus_client::registry::{Registry, Unit};
 
+use crate::telemetry::reasons::reload_failure;
 use crate::telemetry::sample;
+use crate::telemetry::supervision::Supervision;
 
 /// Every metric of one daemon, or of one simulated host.
 #[derive(Debug)]
@@ -25,9 +28,11 @@ pub struct Metrics {
     drain_duration: Durations<PoolOutcome>,
     preload_duration: Durations<PoolOutcome>,
     preloads: Family<PoolOutcome, Counter>,
-    backoff_delay: Durations<PoolReason>,
-    restarts_scheduled: Family<PoolReason, Counter>,
-    crashes: Family<PoolReason, Counter>,
+    reload_duration: Durations<PoolOutcome>,
+    reloads: Family<PoolOutcome, Counter>,
+    reload_failures: Family<PoolReason, Counter>,
+    stage_duration: Durations<Pool>,
+    supervision: Supervision,
     probe_failures: Family<Pool, Counter>,
     operations: Family<PoolOperation, Counter>,
     stale_inputs: Counter,
@@ -41,23 +46,23 @@ pub struct Metrics {
     state: Family<PoolState, Gauge>,
 }
 
-type Durations<L> = Family<L, Histogram, Buckets>;
+pub(super) type Durations<L> = Family<L, Histogram, Buckets>;
 
 #[derive(Clone, Debug, PartialEq, Eq, Hash, EncodeLabelSet)]
-struct Pool {
-    pool_id: String,
+pub(super) struct Pool {
+    pub(super) pool_id: String,
 }
 
 #[derive(Clone, Debug, PartialEq, Eq, Hash, EncodeLabelSet)]
-struct PoolOutcome {
-    pool_id: String,
-    outcome: &'static str,
+pub(super) struct PoolOutcome {
+    pub(super) pool_id: String,
+    pub(super) outcome: &'static str,
 }
 
 #[derive(Clone, Debug, PartialEq, Eq, Hash, EncodeLabelSet)]
-struct PoolReason {
-    pool_id: String,
-    reason: &'static str,
+pub(super) struct PoolReason {
+    pub(super) pool_id: String,
+    pub(super) reason: &'static str,
 }
 
 #[derive(Clone, Debug, PartialEq, Eq, Hash, EncodeLabelSet)]
@@ -78,7 +83,7 @@ const BOUNDS_SECONDS: [f64; 15] =
     [0.001, 0.005, 0.01, 0.05, 0.1, 0.5, 1.0, 2.0, 5.0, 10.0, 30.0, 60.0, 120.0, 300.0, 600.0];
 
 #[derive(Clone, Copy, Debug)]
-struct Buckets;
+pub(super) struct Buckets;
 
 impl MetricConstructor<Histogram> for Buckets {
     fn new_metric(&self) -> Histogram {
@@ -101,9 +106,11 @@ impl Metrics {
             drain_duration: Family::new_with_constructor(Buckets),
             preload_duration: Family::new_with_constructor(Buckets),
             preloads: Family::default(),
-            backoff_delay: Family::new_with_constructor(Buckets),
-            restarts_scheduled: Family::default(),
-            crashes: Family::default(),
+            reload_duration: Family::new_with_constructor(Buckets),
+            reloads: Family::default(),
+            reload_failures: Family::default(),
+            stage_duration: Family::new_with_constructor(Buckets),
+            supervision: Supervision::new(),
             probe_failures: Family::default(),
             operations: Family::default(),
             stale_inputs: Counter::default(),
@@ -122,25 +129,20 @@ impl Metrics {
     /// Moves what an event moves. `pool`: the name of the event's pool, if it has one.
     pub fn observe(&self, event: &Event, pool: Option<&str>) {
         let pool_id = pool.unwrap_or_default().to_owned();
+        self.supervision.observe(event, &pool_id);
         match &event.kind {
-            EventKind::Crashed { verdict, .. } => {
-                let reason = verdict.class.label();
-                self.crashes.get_or_create(&PoolReason { pool_id, reason }).inc();
-            }
             EventKind::DrainEnded { outcome, took, .. } => {
                 let labels = PoolOutcome { pool_id, outcome: outcome.label() };
                 self.drain_duration.get_or_create(&labels).observe(took.as_secs_f64());
             }
             EventKind::OperationEnded { kind, outcome, took, .. } => {
-                self.observe_operation(pool_id, *kind, outcome.label(), *took);
+                self.observe_operation(pool_id, *kind, outcome, *took);
+            }
+            EventKind::ModelStaged { took } => {
+                self.stage_duration.get_or_create(&Pool { pool_id }).observe(took.as_secs_f64());
             }
             EventKind::ProbeFailed { .. } => {
                 self.probe_failures.get_or_create(&Pool { pool_id }).inc();
-            }
-            EventKind::RestartScheduled { delay, reason, .. } => {
-                let labels = PoolReason { pool_id, reason: reason.label() };
-                self.backoff_delay.get_or_create(&labels).observe(delay.as_secs_f64());
-                self.restarts_scheduled.get_or_create(&labels).inc();
             }
             EventKind::StaleInput => {
                 self.stale_inputs.inc();
@@ -149,6 +151,7 @@ impl Metrics {
             | EventKind::CandidateFailed { .. }
             | EventKind::CircuitChanged { .. }
             | EventKind::Committed { .. }
+            | EventKind::Crashed { .. }
             | EventKind::Deregistered
             | EventKind::DrainStarted { .. }
             | EventKind::EngineCleared
@@ -160,7 +163,6 @@ impl Metrics {
             | EventKind::EngineSuspect { .. }
             | EventKind::FileFailed { .. }
             | EventKind::LeaseEnded { .. }
-            | EventKind::ModelStaged { .. }
             | EventKind::OperationStarted { .. }
             | EventKind::PhaseChanged { .. }
             | EventKind::PortStranger { .. }
@@ -168,6 +170,7 @@ impl Metrics {
             | EventKind::RestartAllowed
             | EventKind::RestartHeldBack { .. }
             | EventKind::RestartPrevented { .. }
+            | EventKind::RestartScheduled { .. }
             | EventKind::RestartsFrequent { .. }
             | EventKind::Resumed { .. }
             | EventKind::ShutdownStarted { .. }
@@ -195,16 +198,37 @@ impl Metrics {
         }
     }
 
-    fn observe_operation(&self, pool_id: String, kind: OperationKind, outcome: &'static str, took: Duration) {
-        if kind == OperationKind::Preload {
-            let labels = PoolOutcome { pool_id: pool_id.clone(), outcome };
-            self.preloads.get_or_create(&labels).inc();
-            self.preload_duration.get_or_create(&labels).observe(took.as_secs_f64());
+    fn observe_operation(&self, pool_id: String, kind: OperationKind, outcome: &Outcome, took: Duration) {
+        let labels = PoolOutcome { pool_id: pool_id.clone(), outcome: outcome.label() };
+        match kind {
+            OperationKind::Preload => {
+                self.preloads.get_or_create(&labels).inc();
+                self.preload_duration.get_or_create(&labels).observe(took.as_secs_f64());
+            }
+            OperationKind::Reload => self.observe_reload(pool_id.clone(), outcome, took),
+            OperationKind::Restart
+            | OperationKind::Drain
+            | OperationKind::Stop
+            | OperationKind::Deregister
+            | OperationKind::Shutdown => {}
         }
-        self.operations.get_or_create(&PoolOperation { pool_id, operation: kind.label(), outcome }).inc();
+        let labels = PoolOperation { pool_id, operation: kind.label(), outcome: outcome.label() };
+        self.operations.get_or_create(&labels).inc();
+    }
+
+    /// A reload that was done counts as `success`; every other outcome under its own name.
+    fn observe_reload(&self, pool_id: String, outcome: &Outcome, took: Duration) {
+        let word = if *outcome == Outcome::Completed { "success" } else { outcome.label() };
+        let labels = PoolOutcome { pool_id: pool_id.clone(), outcome: word };
+        self.reload_duration.get_or_create(&labels).observe(took.as_secs_f64());
+        self.reloads.get_or_create(&labels).inc();
+        if let Some(reason) = reload_failure(outcome) {
+            self.reload_failures.get_or_create(&PoolReason { pool_id, reason }).inc();
+        }
     }
 
     fn observe_pool(&self, pool: &PoolView<'_>) {
+        self.supervision.observe_pool(pool);
         let pool_id = pool.name.as_str().to_owned();
         for state in PhaseName::ALL {
             let labels = PoolState { pool_id: pool_id.clone(), state: state.label() };
@@ -236,6 +260,7 @@ impl Metrics {
     }
 
     fn clear_of_view(&self) {
+        self.supervision.clear_of_view();
         for gauge in [&self.leases_active, &self.leases_queued, &self.slots, &self.live, &self.ready] {
             gauge.clear();
         }
@@ -252,12 +277,14 @@ impl Metrics {
         registry.register_with_unit("drain_duration", "Drains, by how they ended", seconds(), drain);
         let preload = self.preload_duration.clone();
         registry.register_with_unit("preload_duration", "Preloads, from the command on", seconds(), preload);
-        let backoff = self.backoff_delay.clone();
-        registry.register_with_unit("backoff_delay", "Waits before scheduled restarts", seconds(), backoff);
+        let reload = self.reload_duration.clone();
+        registry.register_with_unit("reload_duration", "Reloads, from the command on", seconds(), reload);
+        let stage = self.stage_duration.clone();
+        registry.register_with_unit("stage_duration", "Making a model present", seconds(), stage);
         registry.register("preloads", "Preloads, by outcome", self.preloads.clone());
-        let restarts = self.restarts_scheduled.clone();
-        registry.register("restarts_scheduled", "Restarts, by the end they follow", restarts);
-        registry.register("crashes", "Ends nobody asked for, by class", self.crashes.clone());
+        registry.register("reloads", "Reloads, by outcome; success: done", self.reloads.clone());
+        let failures = self.reload_failures.clone();
+        registry.register("reload_failures", "Reloads that failed, by reason", failures);
         registry.register("probe_failures", "Failed liveness probes", self.probe_failures.clone());
         registry.register("operations", "Operations that ended", self.operations.clone());
         let stale = self.stale_inputs.clone();
@@ -270,6 +297,7 @@ impl Metrics {
         registry.register("live", "1: the engine exists and is not being stopped", self.live.clone());
         registry.register("ready", "1: the pool takes work", self.ready.clone());
         registry.register("state", "1 for the phase the pool is in, else 0", self.state.clone());
+        self.supervision.register(registry);
         let build = Info::new(vec![("version", env!("CARGO_PKG_VERSION"))]);
         registry.register("build", "What runs", build);
         self

@@ -1,15 +1,12 @@
 //! One event of the core → one log record: level, message, and the fields every record carries where they
 //! apply (pool_id, engine, engine_version, device_mask, model_id, incarnation, restart_count, backoff_ms,
-//! last_error, correlation_id), then those of the event itself.
+//! last_error, correlation_id), then those of the event itself (`translate`).
 
 use std::fmt;
-use std::time::Duration;
 
-use pool_manager_core::{
-    CircuitState, CrashClass, DrainOutcome, Event, EventKind, Evidence, ExitStatus, FileError, FileKind,
-    Incarnation, LeaseEnding, LeaseId, Memory, Outcome, PoolView, ProbeAnswer, Signal, Time, Verdict,
-    signal_name,
-};
+use pool_manager_core::{Event, Incarnation, PoolView, Time};
+
+use crate::telemetry::translate::{millis, translate};
 
 /// How much a record matters.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
@@ -20,7 +17,8 @@ pub enum Level {
     Info,
     /// Work may be lost, or something is not as it should be.
     Warn,
-    /// Somebody has to look: the highest there is.
+    /// Somebody has to look: the highest there is. What somebody is to be woken for (a storm, an engine that
+    /// outlives KILL) carries `alert=true` besides; `tracing` and most log readers know no higher level.
     Error,
 }
 
@@ -133,7 +131,8 @@ pub fn record(event: &Event, subject: Option<&Subject>) -> Record {
     Record { level, message, fields }
 }
 
-type Fields = Vec<(&'static str, Value)>;
+/// Names and values, in a fixed order.
+pub(super) type Fields = Vec<(&'static str, Value)>;
 
 fn describe(subject: &Subject, event: &Event, fields: &mut Fields) {
     fields.push(("pool_id", Value::Text(subject.pool_id.clone())));
@@ -155,296 +154,18 @@ fn describe(subject: &Subject, event: &Event, fields: &mut Fields) {
     }
 }
 
-fn translate(event: &Event) -> (Level, &'static str, Fields) {
-    match &event.kind {
-        EventKind::BreakerReset => (Level::Info, "circuits closed by an operator", Vec::new()),
-        EventKind::CandidateFailed { verdict } => {
-            (crash_level(verdict.class), "the new model did not become ready", blame(verdict))
-        }
-        EventKind::CircuitChanged { circuit, from, to, failures, open_for } => {
-            let mut fields = vec![
-                ("circuit", text(circuit.label())),
-                ("from", text(from.label())),
-                ("to", text(to.label())),
-                ("failures", Value::Uint((*failures).into())),
-            ];
-            fields.extend(open_for.map(|span| ("open_ms", Value::Uint(millis(span)))));
-            let level = if *to == CircuitState::Open { Level::Error } else { Level::Warn };
-            (level, "circuit changed", fields)
-        }
-        EventKind::Committed { from, to } => {
-            let fields = vec![("from", text(&from.model)), ("to", text(&to.model))];
-            (Level::Info, "reload committed", fields)
-        }
-        EventKind::Crashed { verdict, uptime, crashes_total } => {
-            let mut fields = blame(verdict);
-            fields.push(("uptime_seconds", Value::Uint(uptime.as_secs())));
-            fields.push(("crashes_total", Value::Uint(*crashes_total)));
-            (crash_level(verdict.class), "engine crashed", fields)
-        }
-        EventKind::Deregistered => (Level::Info, "pool deregistered", Vec::new()),
-        EventKind::DrainEnded { outcome, took, cut, lost } => {
-            let fields = vec![
-                ("outcome", text(outcome.label())),
-                ("took_ms", Value::Uint(millis(*took))),
-                ("cut", leases(cut)),
-                ("lost", leases(lost)),
-            ];
-            (drain_level(*outcome), "drain ended", fields)
-        }
-        EventKind::DrainStarted { in_flight, deadline } => {
-            let level = if *in_flight > 0 { Level::Warn } else { Level::Info };
-            let message =
-                if *in_flight > 0 { "drain started with leases in flight" } else { "drain started" };
-            let fields = vec![
-                ("in_flight", Value::Uint((*in_flight).into())),
-                ("deadline_in_ms", Value::Uint(millis(deadline.left(event.at)))),
-            ];
-            (level, message, fields)
-        }
-        EventKind::EngineCleared => (Level::Info, "suspect engine cleared", Vec::new()),
-        EventKind::EngineDoomed { xid } => {
-            let fields = xid.map(|xid| ("xid", Value::Uint(xid.into()))).into_iter().collect();
-            (Level::Error, "CUDA error confirmed: the engine is taken out of service", fields)
-        }
-        EventKind::EngineEnded { status, stopped_for } => {
-            let mut fields = exit_fields(*status);
-            fields.push(("asked", Value::Bool(stopped_for.is_some())));
-            (Level::Info, "engine ended", fields)
-        }
-        EventKind::EngineReady { took } => {
-            (Level::Info, "engine ready", vec![("load_ms", Value::Uint(millis(*took)))])
-        }
-        EventKind::EngineSpawned { pid } => {
-            (Level::Info, "engine spawned", vec![("pid", Value::Uint((*pid).into()))])
-        }
-        EventKind::EngineStuck => (Level::Error, "engine outlived KILL", Vec::new()),
-        EventKind::EngineSuspect { offset } => {
-            (Level::Warn, "the engine logged a CUDA error", vec![("log_offset", Value::Uint(*offset))])
-        }
-        EventKind::FileFailed { file, error } => {
-            let fields = vec![("file", text(file_name(*file))), ("error", text(&file_error(*error)))];
-            (Level::Error, "file could not be written or removed", fields)
-        }
-        EventKind::LeaseEnded { lease, how } => {
-            let level = match how {
-                LeaseEnding::Cut | LeaseEnding::Lost => Level::Warn,
-                LeaseEnding::Completed | LeaseEnding::Expired => Level::Info,
-            };
-            let fields = vec![("lease", text(&lease.to_string())), ("how", text(how.label()))];
-            (level, "lease ended without completing", fields)
-        }
-        EventKind::ModelStaged { took } => {
-            (Level::Info, "model staged", vec![("took_ms", Value::Uint(millis(*took)))])
-        }
-        EventKind::OperationEnded { operation, kind, outcome, took } => {
-            let mut fields = vec![
-                ("operation", Value::Uint(operation.0)),
-                ("kind", text(kind.label())),
-                ("outcome", text(outcome.label())),
-                ("took_ms", Value::Uint(millis(*took))),
-            ];
-            let level = operation_level(outcome, &mut fields);
-            (level, "operation ended", fields)
-        }
-        EventKind::OperationStarted { operation, kind } => {
-            let fields = vec![("operation", Value::Uint(operation.0)), ("kind", text(kind.label()))];
-            (Level::Info, "operation started", fields)
-        }
-        EventKind::PhaseChanged { from, to } => {
-            (Level::Info, "phase changed", vec![("from", text(from.label())), ("to", text(to.label()))])
-        }
-        EventKind::PortStranger { port, pid } => {
-            let mut fields = vec![("port", Value::Uint((*port).into()))];
-            fields.extend(pid.map(|pid| ("stranger_pid", Value::Uint(pid.into()))));
-            (Level::Error, "a process that is not ours has the port", fields)
-        }
-        EventKind::ProbeFailed { answer, misses, counted } => {
-            let fields = vec![
-                ("answer", text(&probe_answer(*answer))),
-                ("misses", Value::Uint((*misses).into())),
-                ("counted", Value::Bool(*counted)),
-            ];
-            (Level::Warn, "liveness probe failed", fields)
-        }
-        EventKind::Registered => (Level::Info, "pool registered", Vec::new()),
-        EventKind::RestartAllowed => {
-            (Level::Info, "next restart allowed to pass backoff, window and circuits", Vec::new())
-        }
-        EventKind::RestartHeldBack { restarts, window, until } => {
-            let fields = vec![
-                ("restarts", Value::Uint((*restarts).into())),
-                ("window_ms", Value::Uint(millis(*window))),
-                ("wait_ms", Value::Uint(millis(until.left(event.at)))),
-            ];
-            (Level::Warn, "restart rate limited", fields)
-        }
-        EventKind::RestartPrevented { class, circuit, until } => {
-            let fields = vec![
-                ("class", text(class.label())),
-                ("reason", text(&class.to_string())),
-                ("circuit", text(circuit.label())),
-                ("wait_ms", Value::Uint(millis(until.left(event.at)))),
-            ];
-            (Level::Error, "no restart: a circuit is open", fields)
-        }
-        EventKind::RestartsFrequent { restarts, window } => {
-            let fields = vec![
-                ("restarts", Value::Uint((*restarts).into())),
-                ("window_ms", Value::Uint(millis(*window))),
-            ];
-            (Level::Warn, "restarts are frequent", fields)
-        }
-        EventKind::RestartScheduled { at, delay, base, failures, reason } => {
-            let fields = vec![
-                ("backoff_ms", Value::Uint(millis(*delay))),
-                ("base_ms", Value::Uint(millis(*base))),
-                ("failures", Value::Uint((*failures).into())),
-                ("restart_at", text(&at.to_string())),
-                ("reason", text(&reason.to_string())),
-            ];
-            (Level::Warn, "restart scheduled", fields)
-        }
-        EventKind::Resumed { adopted, ended } => {
-            let fields =
-                vec![("adopted", Value::Uint((*adopted).into())), ("ended", Value::Uint((*ended).into()))];
-            (Level::Info, "supervisor resumed", fields)
-        }
-        EventKind::ShutdownStarted { forced } => {
-            (Level::Info, "shutdown started", vec![("forced", Value::Bool(*forced))])
-        }
-        EventKind::Signalled { signal: Signal::Graceful } => (Level::Info, "TERM sent", Vec::new()),
-        EventKind::Signalled { signal: Signal::KillTree } => (Level::Warn, "KILL sent", Vec::new()),
-        EventKind::StormBegan { storm, count, within, storms_total } => {
-            let fields = vec![
-                ("storm", text(storm.label())),
-                ("count", Value::Uint((*count).into())),
-                ("window_ms", Value::Uint(millis(*within))),
-                ("storms_total", Value::Uint(*storms_total)),
-                ("alert", Value::Bool(true)),
-            ];
-            (Level::Error, "storm began", fields)
-        }
-        EventKind::StaleInput => (Level::Debug, "stale input dropped", Vec::new()),
-    }
-}
-
-/// The highest level is for what a restart alone does not cure.
-const fn crash_level(class: CrashClass) -> Level {
-    match class {
-        CrashClass::OutOfMemory(Memory::Gpu | Memory::Host) | CrashClass::Config => Level::Error,
-        CrashClass::Asked
-        | CrashClass::Clean
-        | CrashClass::Cuda(_)
-        | CrashClass::Exit(_)
-        | CrashClass::HostProblem(_)
-        | CrashClass::Signal(_)
-        | CrashClass::SpawnFailed(_)
-        | CrashClass::StageFailed(_)
-        | CrashClass::StartTimeout
-        | CrashClass::Unhealthy
-        | CrashClass::Unknown => Level::Warn,
-    }
-}
-
-const fn drain_level(outcome: DrainOutcome) -> Level {
-    match outcome {
-        DrainOutcome::Completed | DrainOutcome::Superseded | DrainOutcome::Undrained => Level::Info,
-        DrainOutcome::EngineExited | DrainOutcome::ForceStopped | DrainOutcome::TimedOut => Level::Warn,
-    }
-}
-
-fn operation_level(outcome: &Outcome, fields: &mut Fields) -> Level {
-    match outcome {
-        Outcome::Completed | Outcome::Undrained => Level::Info,
-        Outcome::Superseded { by } => {
-            fields.push(("by", text(by.label())));
-            Level::Info
-        }
-        Outcome::EngineExited { lost: ids } | Outcome::ForceStopped { cut: ids } => {
-            fields.push(("leases", leases(ids)));
-            Level::Warn
-        }
-        Outcome::Failed { verdict, also: _ } | Outcome::RolledBack { verdict } => {
-            fields.push(("reason", text(&verdict.class.to_string())));
-            Level::Warn
-        }
-        Outcome::Interrupted | Outcome::TimedOut => Level::Warn,
-        Outcome::Stuck => Level::Error,
-    }
-}
-
-fn blame(verdict: &Verdict) -> Fields {
-    let mut fields =
-        vec![("class", text(verdict.class.label())), ("reason", text(&verdict.class.to_string()))];
-    let exit = verdict.evidence.iter().find_map(|evidence| match evidence {
-        Evidence::Exit(status) => Some(*status),
-        Evidence::Log(_)
-        | Evidence::OomKill
-        | Evidence::OwnSignal(_)
-        | Evidence::PortStranger(_)
-        | Evidence::ProbeFailed { .. }
-        | Evidence::Spawn(_)
-        | Evidence::Stage(_)
-        | Evidence::Xid(_) => None,
-    });
-    fields.extend(exit.map(exit_fields).unwrap_or_default());
-    fields
-}
-
-fn exit_fields(status: ExitStatus) -> Fields {
-    match status {
-        ExitStatus::Code(code) => vec![("exit_code", Value::Int(code.into()))],
-        ExitStatus::Signal(number) => {
-            let name = signal_name(number).map_or_else(|| number.to_string(), str::to_owned);
-            vec![("exit_signal", Value::Text(name))]
-        }
-        ExitStatus::Unknown => Vec::new(),
-    }
-}
-
-const fn file_name(file: FileKind) -> &'static str {
-    match file {
-        FileKind::Handoff => "handoff",
-        FileKind::Pid => "pid",
-    }
-}
-
-fn file_error(error: FileError) -> String {
-    match error {
-        FileError::Io(errno) => format!("os error {errno}"),
-        FileError::TimedOut => "no answer in time".to_owned(),
-    }
-}
-
-fn probe_answer(answer: ProbeAnswer) -> String {
-    match answer {
-        ProbeAnswer::Healthy => "healthy".to_owned(),
-        ProbeAnswer::Loading => "loading".to_owned(),
-        ProbeAnswer::Refused => "connection refused".to_owned(),
-        ProbeAnswer::Stranger => "answered by another process".to_owned(),
-        ProbeAnswer::TimedOut => "no answer in time".to_owned(),
-        ProbeAnswer::Unhealthy { status: 0 } => "not HTTP".to_owned(),
-        ProbeAnswer::Unhealthy { status } => format!("HTTP {status}"),
-    }
-}
-
-fn leases(ids: &[LeaseId]) -> Value {
-    Value::List(ids.iter().map(ToString::to_string).collect())
-}
-
-fn text(text: &str) -> Value {
-    Value::Text(text.to_owned())
-}
-
-fn millis(span: Duration) -> u64 {
-    u64::try_from(span.as_millis()).unwrap_or(u64::MAX)
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
-    use pool_manager_core::{Correlation, PoolUid};
+    use std::time::Duration;
+
+    use pool_manager_core::{
+        CatalogEntry, CircuitKind, CircuitState, Correlation, CrashClass, EventKind, Evidence, ExitStatus,
+        Memory, OperationId, OperationKind, Outcome, PoolUid, ProbeAnswer, StageError, StopCause, Storm,
+        Verdict,
+    };
+
+    use crate::telemetry::translate::text;
 
     fn subject() -> Subject {
         Subject {
@@ -496,6 +217,142 @@ mod tests {
         assert_eq!(crash(CrashClass::Exit(3), ExitStatus::Code(3)).field("exit_code"), Some(&Value::Int(3)));
         let oom = crash(CrashClass::OutOfMemory(Memory::Host), ExitStatus::Signal(9));
         assert_eq!(oom.level, Level::Error);
+    }
+
+    #[test]
+    fn an_out_of_memory_crash_says_what_to_do() {
+        let verdict = Box::new(Verdict { class: CrashClass::OutOfMemory(Memory::Gpu), evidence: Vec::new() });
+        let uptime = Duration::from_secs(1);
+        let record =
+            record(&event(EventKind::Crashed { verdict, uptime, crashes_total: 1 }), Some(&subject()));
+        let remedy = record.field("remedy").map(ToString::to_string).unwrap_or_default();
+        assert!(remedy.contains("smaller context"), "{record:?}");
+        assert_eq!(record.field("engine_version"), Some(&text("b1")));
+        assert_eq!(record.field("pool_id"), Some(&text("a")));
+    }
+
+    #[test]
+    fn a_health_failure_has_the_time_of_each_probe_that_failed() {
+        let failed = |seconds, answer| {
+            let at = Time::ZERO + Duration::from_secs(seconds);
+            [
+                record(
+                    &Event { at, ..event(EventKind::ProbeFailed { answer, misses: 1, counted: true }) },
+                    None,
+                )
+                .field("at")
+                .map(ToString::to_string)
+                .unwrap_or_default(),
+                at.to_string(),
+            ]
+        };
+        let [shown, expected] = failed(5, ProbeAnswer::Refused);
+        assert_eq!(shown, expected);
+        let probes = [(5, ProbeAnswer::TimedOut), (10, ProbeAnswer::Refused)].map(|(seconds, answer)| {
+            Evidence::ProbeFailed { at: Time::ZERO + Duration::from_secs(seconds), answer }
+        });
+        let mut evidence = probes.to_vec();
+        evidence.push(Evidence::OwnSignal(StopCause::Unhealthy));
+        let verdict = Box::new(Verdict { class: CrashClass::Unhealthy, evidence });
+        let crash = EventKind::Crashed { verdict, uptime: Duration::ZERO, crashes_total: 1 };
+        let crash = record(&event(crash), Some(&subject()));
+        assert_eq!(crash.field("class"), Some(&text("unhealthy")));
+        let list = |texts: [&str; 2]| Some(Value::List(texts.map(str::to_owned).to_vec()));
+        assert_eq!(crash.field("probes_failed_at").cloned(), list(["5.000s", "10.000s"]));
+        assert_eq!(crash.field("probe_answers").cloned(), list(["no answer in time", "connection refused"]));
+    }
+
+    #[test]
+    fn a_circuit_that_changes_names_both_states_and_the_failures() {
+        let changed = |to| {
+            let from = CircuitState::Closed;
+            let open_for = (to == CircuitState::Open).then_some(Duration::from_secs(300));
+            let kind =
+                EventKind::CircuitChanged { circuit: CircuitKind::Cuda, from, to, failures: 5, open_for };
+            record(&event(kind), Some(&subject()))
+        };
+        let opened = changed(CircuitState::Open);
+        assert_eq!(opened.level, Level::Error);
+        for (name, expected) in [("from", "closed"), ("to", "open"), ("circuit", "cuda"), ("pool_id", "a")] {
+            assert_eq!(opened.field(name), Some(&text(expected)), "{name}");
+        }
+        assert_eq!(opened.field("failures"), Some(&Value::Uint(5)));
+        assert_eq!(opened.field("open_seconds"), Some(&Value::Uint(300)));
+        assert_eq!(changed(CircuitState::HalfOpen).level, Level::Warn);
+        assert_eq!(changed(CircuitState::Closed).level, Level::Info);
+    }
+
+    #[test]
+    fn a_storm_is_an_alert_of_the_highest_level_with_pool_and_counts() {
+        let began = |storm| {
+            let kind =
+                EventKind::StormBegan { storm, count: 10, within: Duration::from_secs(30), storms_total: 2 };
+            record(&event(kind), Some(&subject()))
+        };
+        let restarts = began(Storm::Restarts);
+        assert_eq!((restarts.level, restarts.field("alert")), (Level::Error, Some(&Value::Bool(true))));
+        assert_eq!(restarts.field("storm"), Some(&text("restart_storm")));
+        assert_eq!(restarts.field("pool_id"), Some(&text("a")));
+        let numbers =
+            ["count", "window_seconds", "storms_total", "restart_count"].map(|name| restarts.field(name));
+        assert_eq!(numbers, [10, 30, 2, 3].map(Value::Uint).each_ref().map(Some));
+        assert_eq!(restarts.field("remedy"), None);
+        let memory = began(Storm::OutOfMemory);
+        assert_eq!(memory.field("storm"), Some(&text("oom_storm")));
+        assert!(memory.field("remedy").is_some());
+    }
+
+    #[test]
+    fn frequent_and_held_back_restarts_are_warnings_with_count_and_window() {
+        let window = Duration::from_secs(60);
+        let until = Time::ZERO + Duration::from_secs(9);
+        for kind in [
+            EventKind::RestartsFrequent { restarts: 6, window },
+            EventKind::RestartHeldBack { restarts: 6, window, until },
+        ] {
+            let record = record(&event(kind), Some(&subject()));
+            assert_eq!(record.level, Level::Warn);
+            assert_eq!(record.field("restarts"), Some(&Value::Uint(6)));
+            assert_eq!(record.field("window_seconds"), Some(&Value::Uint(60)));
+        }
+    }
+
+    #[test]
+    fn a_reload_that_failed_has_a_short_word_for_it_and_both_causes() {
+        let ended = |outcome| {
+            let (operation, took) = (OperationId(1), Duration::ZERO);
+            let kind = OperationKind::Reload;
+            record(&event(EventKind::OperationEnded { operation, kind, outcome, took }), Some(&subject()))
+        };
+        let verdict = |class| Box::new(Verdict { class, evidence: Vec::new() });
+        let failed = ended(Outcome::Failed {
+            verdict: verdict(CrashClass::StageFailed(StageError::NoSpace)),
+            also: Some(verdict(CrashClass::Signal(9))),
+        });
+        assert_eq!(failed.field("failure"), Some(&text("stage_failed")));
+        assert_eq!(failed.field("reason"), Some(&text("no room on disk for the model")));
+        assert_eq!(failed.field("also"), Some(&text("signal SIGKILL")));
+        let rolled_back = ended(Outcome::RolledBack { verdict: verdict(CrashClass::StartTimeout) });
+        assert_eq!(rolled_back.field("failure"), Some(&text("start_timeout")));
+        assert_eq!(ended(Outcome::TimedOut).field("failure"), Some(&text("drain_timeout")));
+        assert_eq!(ended(Outcome::Completed).field("failure"), None);
+    }
+
+    #[test]
+    fn a_commit_names_both_models() {
+        let entry = |model: &str| {
+            Box::new(CatalogEntry {
+                id: None,
+                engine: "e".to_owned(),
+                engine_version: Some(format!("{model}-version")),
+                model: model.to_owned(),
+                digest: None,
+            })
+        };
+        let record =
+            record(&event(EventKind::Committed { from: entry("v1"), to: entry("v2") }), Some(&subject()));
+        assert_eq!((record.field("from"), record.field("to")), (Some(&text("v1")), Some(&text("v2"))));
+        assert_eq!(record.field("to_version"), Some(&text("v2-version")));
     }
 
     #[test]

@@ -48,7 +48,7 @@ fn what_is_not_served_is_a_problem_that_names_what_is() {
         assert!(stage.get(path).problem(404, "unknown-path").contains("GET /v1/pools"), "{path}");
     }
     assert!(stage.post("/v1/pools/llama/drian", "").problem(404, "unknown-verb").contains("`drain`"));
-    assert!(stage.post("/v1/pools/llama/reload", "").problem(404, "unknown-verb").contains("preload"));
+    assert!(stage.post("/v1/pools/llama/hold", "").problem(404, "unknown-verb").contains("reset-breaker"));
     let wrong = stage.get("/v1/pools/llama/drain");
     wrong.problem(405, "wrong-method");
     assert_eq!(wrong.headers["allow"], "POST");

@@ -6,4 +6,6 @@ mod bounds;
 mod events;
 mod leases;
 mod poolctl;
+mod reload;
 mod stage;
+mod supervision;

@@ -14,7 +14,7 @@ fn command(stage: &Stage, arguments: &str) -> Command {
 }
 
 /// Runs to its end: exit code, standard output, standard error.
-fn run(stage: &Stage, arguments: &str) -> (i32, String, String) {
+pub(crate) fn run(stage: &Stage, arguments: &str) -> (i32, String, String) {
     read(&command(stage, arguments).output().unwrap())
 }
 

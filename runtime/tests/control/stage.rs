@@ -11,6 +11,7 @@ use std::time::{Duration, Instant};
 use pool_manager::control::{Api, serve};
 use pool_manager::driver::{Driver, DriverHandle, Executors, Timer};
 use pool_manager::launch::{Endpoint, Launch, Launches};
+use pool_manager::models::{Models, WithModel};
 use pool_manager_core::{
     CatalogEntry, Completion, Correlation, Effect, EngineRef, EngineSpec, Event, EvidenceReport, ExitStatus,
     Host, HostConfig, Input, LogClass, LogEvidence, ModelStamp, PerformanceHints, Policy, PoolName, PoolSpec,
@@ -41,6 +42,11 @@ const POOLS: [(&str, Engine, u32, u32); 6] = [
     ("stubborn", Engine::Stubborn, 4, 4),
     ("tiny", Engine::Good, 1, 0),
 ];
+
+/// Those that are called with the name of a model.
+const RELOADABLE: [&str; 2] = ["llama", "tiny"];
+/// The one whose circuits open at the first failure.
+const BRITTLE: &str = "tiny";
 
 /// A running daemon without processes. Ends with the test.
 pub(crate) struct Stage {
@@ -92,6 +98,7 @@ impl Stage {
                 }
                 let listener = tokio::net::TcpListener::bind("127.0.0.1:0").await.unwrap();
                 let mut api = Api::new(handle.clone(), launches);
+                api.models = models();
                 change(&mut api);
                 up.send((listener.local_addr().unwrap(), handle)).unwrap();
                 let ended = async { drop(shut_down.await) };
@@ -230,6 +237,33 @@ impl Reply {
     }
 }
 
+/// Two pools can be given another model: what its name begins with says how it behaves. One that is none of
+/// [`Engine`]'s cannot be spawned.
+fn models() -> Models {
+    let with_model = |(number, (name, .., slots, queue)): (usize, (&'static str, Engine, u32, u32))| {
+        let make = move |model: &str| {
+            if model.starts_with('-') {
+                return Err(format!("{model:?} cannot be a model; write a path or a name"));
+            }
+            let engine = match model.split('-').next() {
+                Some("good") => Engine::Good as u64,
+                Some("broken") => Engine::Broken as u64,
+                _ => 9,
+            };
+            let (mut spec, mut launch) = pool(number, name, Engine::Good, slots, queue);
+            let more = if model == spec.engine.catalog.model { 0 } else { 50 };
+            spec.engine.hash = SpecHash(if more == 0 { 0 } else { engine } * 100 + more + number as u64);
+            model.clone_into(&mut spec.engine.catalog.model);
+            model.clone_into(&mut launch.catalog.model);
+            Ok((spec.engine, launch))
+        };
+        (name.to_owned(), WithModel::new(make))
+    };
+    Models::new(
+        POOLS.into_iter().enumerate().filter(|(_, (name, ..))| RELOADABLE.contains(name)).map(with_model),
+    )
+}
+
 fn pool(number: usize, name: &str, engine: Engine, slots: u32, queue: u32) -> (PoolSpec, Launch) {
     let port = 9000 + number as u16;
     let catalog = CatalogEntry {
@@ -243,6 +277,9 @@ fn pool(number: usize, name: &str, engine: Engine, slots: u32, queue: u32) -> (P
     let mut policy = Policy::default();
     policy.lease.slots = slots;
     policy.lease.queue = queue;
+    if name.as_str() == BRITTLE {
+        policy.restart.circuit_failures = 1;
+    }
     let spec = PoolSpec {
         name: name.clone(),
         engine: EngineSpec {

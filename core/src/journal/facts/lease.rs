@@ -13,7 +13,7 @@ use crate::input::Priority;
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(default)]
 pub struct LeaseFacts {
-    /// All that were granted; the sequence of the last one.
+    /// All that were granted.
     pub granted: u64,
     /// Ended by their holders.
     pub completed: u64,
@@ -23,6 +23,8 @@ pub struct LeaseFacts {
     pub cut: u64,
     /// Gone with their engine.
     pub lost: u64,
+    /// The highest sequence given out.
+    pub issued: u64,
     /// Asks that waited; each may have been granted since.
     pub queued: u64,
     /// Asks recorded since, each of which may have been granted. Zero when written; the reader counts them.
@@ -61,6 +63,7 @@ impl LeaseFacts {
     /// No lease of the pool has a higher sequence.
     #[must_use]
     pub const fn sequence_high_water(&self) -> u64 {
-        self.granted.saturating_add(self.queued).saturating_add(self.asked_since)
+        let known = if self.issued > self.granted { self.issued } else { self.granted };
+        known.saturating_add(self.queued).saturating_add(self.asked_since)
     }
 }

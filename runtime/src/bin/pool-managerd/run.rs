@@ -5,9 +5,10 @@ use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 use std::time::Duration;
 
-use pool_manager::config::{Config, Secret};
+use pool_manager::config::{Config, PoolConfig, Secret};
 use pool_manager::control::{PoolList, Tokens};
 use pool_manager::daemon::{self, Pool, Readiness, Running, Setup, StartError};
+use pool_manager::models::WithModel;
 use pool_manager::{demo, table, telemetry};
 use tempfile::TempDir;
 
@@ -64,10 +65,7 @@ fn setup(config: Config) -> Result<Setup, String> {
     let Config { control, state_dir, host, pools, .. } = config;
     let found = control.read_tokens().map_err(|errors| errors.to_string())?;
     let [read, admin] = [&found.read, &found.admin].map(|token| token.as_ref().map(Secret::expose));
-    let pools = pools
-        .into_iter()
-        .map(|pool| Pool { port_key: pool.port_key(), spec: pool.spec, launch: pool.launch })
-        .collect();
+    let pools = pools.into_iter().map(of_config).collect();
     Ok(Setup {
         listen: control.listen,
         tokens: Tokens::new(read, admin),
@@ -76,6 +74,15 @@ fn setup(config: Config) -> Result<Setup, String> {
         limiter: host.limiter,
         pools,
     })
+}
+
+fn of_config(pool: PoolConfig) -> Pool {
+    Pool {
+        port_key: pool.port_key(),
+        spec: pool.spec.clone(),
+        launch: pool.launch.clone(),
+        with_model: WithModel::new(move |model| pool.engine_with_model(model)),
+    }
 }
 
 async fn from_demo() -> Result<Vec<String>, String> {

@@ -14,12 +14,13 @@ use std::path::PathBuf;
 use std::process::ExitCode;
 use std::time::Duration;
 
-use clap::{Args, CommandFactory, Parser, Subcommand};
+use clap::{Args, CommandFactory, Parser, Subcommand, ValueEnum};
 use clap_complete::Shell;
 use pool_manager::control::{HealthReport, LeaseEnded, LeaseList, PoolList, PoolStatus, Why};
 use pool_manager::table;
 use pool_manager_core::{LeaseId, PoolName};
 use serde::Serialize;
+use serde_json::{Value, json};
 
 use client::{Client, Failure};
 
@@ -46,12 +47,15 @@ Examples:
   poolctl why llama                           why it is as it is, what comes next, what helps
   poolctl drain llama --deadline 30s --wait   take it out of service without dropping work
   poolctl undrain llama                       change your mind before the engine was told to end
+  poolctl reload llama --model /m/new --wait  another model, or the old one back if it fails
+  poolctl reload llama --back --wait          the model before the last reload
   poolctl leases llama                        who is using it
   poolctl events --json | jq .text            follow what happens
 
 Exit codes:
   0  done as asked (without --wait: begun)
-  1  refused, or it ended otherwise than asked (a drain that had to cut leases, a failed start)
+  1  refused, or it ended otherwise than asked (a drain that had to cut leases, a failed start,
+     a reload that was rolled back)
   2  wrong usage
   3  pool-managerd cannot be reached
   4  not authorised: no token, a wrong one, or one that may only look";
@@ -87,6 +91,18 @@ enum Command {
     Stop(Target),
     /// Drain, then start afresh. Given up when the drain's deadline passes.
     Restart(Target),
+    /// Put another model in the place of the one that serves, or leave everything as it was.
+    Reload(Reload),
+    /// Let the next automatic restart pass backoff, window and circuits, once; one that waits comes now.
+    AllowRestart {
+        #[arg(value_parser = PoolName::new)]
+        pool: PoolName,
+    },
+    /// Close both circuits and forget the failures.
+    ResetBreaker {
+        #[arg(value_parser = PoolName::new)]
+        pool: PoolName,
+    },
     /// Show the leases of a pool, or end one.
     Leases(Leases),
     /// Print the last lines of a pool's newest log.
@@ -121,6 +137,52 @@ struct Target {
     /// not interrupt the operation.
     #[arg(long)]
     wait: bool,
+}
+
+#[derive(Debug, Args)]
+struct Reload {
+    #[command(flatten)]
+    target: Target,
+    /// The model to serve: a path, or a name the engine resolves.
+    #[arg(long, required_unless_present = "back", conflicts_with = "back")]
+    model: Option<String>,
+    /// Go back to the model before the last reload.
+    #[arg(long)]
+    back: bool,
+    /// Reload also when this model serves already.
+    #[arg(long)]
+    force: bool,
+    /// Longest drain, such as 30s or 5m [default: the pool's own].
+    #[arg(long, value_parser = span)]
+    deadline: Option<Duration>,
+    /// What becomes of it when leases outlast the drain [default: the pool's own].
+    #[arg(long, value_enum)]
+    on_drain_timeout: Option<OnDrainTimeout>,
+}
+
+#[derive(Clone, Copy, Debug, ValueEnum)]
+enum OnDrainTimeout {
+    /// The reload is given up and the old model serves on.
+    Abort,
+    /// The leases are cut.
+    Force,
+}
+
+impl Reload {
+    /// As the control API wants it.
+    fn body(&self) -> Value {
+        let on_drain_timeout = self.on_drain_timeout.map(|choice| match choice {
+            OnDrainTimeout::Abort => "abort",
+            OnDrainTimeout::Force => "force",
+        });
+        json!({
+            "model": self.model,
+            "back": self.back,
+            "force": self.force,
+            "deadline": self.deadline.map(|span| span.as_secs_f64()),
+            "on_drain_timeout": on_drain_timeout,
+        })
+    }
 }
 
 #[derive(Debug, Args)]
@@ -165,13 +227,25 @@ fn run(cli: Cli) -> Result<(), Failure> {
             show(json, &client.get::<PoolStatus>(&format!("/v1/pools/{pool}"))?, text::pool)
         }
         Command::Why { pool } => show(json, &client.get::<Why>(&format!("/v1/pools/{pool}/why"))?, text::why),
-        Command::Preload(target) => operation::run(&client, json, "preload", &target, None),
-        Command::Drain { target, deadline } => operation::run(&client, json, "drain", &target, deadline),
-        Command::Undrain { pool } => {
-            operation::run(&client, json, "undrain", &Target { pool, wait: true }, None)
+        Command::Preload(target) => operation::run(&client, json, "preload", &target, &json!({})),
+        Command::Drain { target, deadline } => {
+            let body = json!({"deadline": deadline.map(|span| span.as_secs_f64())});
+            operation::run(&client, json, "drain", &target, &body)
         }
-        Command::Stop(target) => operation::run(&client, json, "stop", &target, None),
-        Command::Restart(target) => operation::run(&client, json, "restart", &target, None),
+        Command::Reload(reload) => operation::run(&client, json, "reload", &reload.target, &reload.body()),
+        Command::Undrain { pool } => {
+            operation::run(&client, json, "undrain", &Target { pool, wait: true }, &json!({}))
+        }
+        Command::Stop(target) => operation::run(&client, json, "stop", &target, &json!({})),
+        Command::Restart(target) => operation::run(&client, json, "restart", &target, &json!({})),
+        Command::AllowRestart { pool } => {
+            let after: PoolStatus = client.post(&format!("/v1/pools/{pool}/allow-restart"), &json!({}))?;
+            show(json, &after, text::restart_allowed)
+        }
+        Command::ResetBreaker { pool } => {
+            let after: PoolStatus = client.post(&format!("/v1/pools/{pool}/reset-breaker"), &json!({}))?;
+            show(json, &after, text::breaker_reset)
+        }
         Command::Leases(Leases { command: Some(LeaseCommand::End { id }), .. }) => {
             show(json, &client.delete::<LeaseEnded>(&format!("/v1/leases/{id}"))?, text::lease_ended)
         }

@@ -5,7 +5,7 @@ use std::io::{IsTerminal, Write};
 use std::time::Duration;
 
 use pool_manager::control::{OperationStatus, PoolStatus, brief};
-use serde_json::json;
+use serde_json::Value;
 
 use crate::client::{Client, Failure};
 use crate::{Target, print, show};
@@ -19,13 +19,9 @@ pub(crate) fn run(
     json: bool,
     verb: &str,
     target: &Target,
-    deadline: Option<Duration>,
+    body: &Value,
 ) -> Result<(), Failure> {
-    let body = match deadline {
-        Some(deadline) => json!({"deadline": deadline.as_secs_f64()}),
-        None => json!({}),
-    };
-    let mut operation: OperationStatus = client.post(&format!("/v1/pools/{}/{verb}", target.pool), &body)?;
+    let mut operation: OperationStatus = client.post(&format!("/v1/pools/{}/{verb}", target.pool), body)?;
     if target.wait {
         operation = wait(client, operation, target.pool.as_str(), !json)?;
     }
