@@ -25,8 +25,8 @@
 //!    phase;
 //! 7. PID and handoff file are believed to be absent where they are wanted and present where they are not, so that
 //!    they are written or removed again;
-//! 8. an engine that a reload tried (`started_by` candidate, or `spec_hash` not the pool's) is stopped, and the
-//!    committed spec started as after a rollback;
+//! 8. an engine that a reload tried (its `spec_hash` is not the pool's) and one that is doomed are stopped, and the
+//!    committed spec is started;
 //! 9. pools are in uid order, names and ports are used once; of two pools with one name the later is dropped
 //!    (Facts of two hosts were mixed).
 
