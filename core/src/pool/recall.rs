@@ -139,11 +139,6 @@ impl Pool {
             | Phase::Ended(_)
             | Phase::Held(Held::Config { .. } | Held::NotReleased) => None,
         };
-        let doomed = if let Phase::Draining(serving, _) | Phase::Ready(serving) = &self.phase {
-            serving.trouble == Trouble::Doomed
-        } else {
-            false
-        };
         Some(RunFacts {
             incarnation: engine.incarnation.into(),
             spec_hash: self.spec_for(engine.cause).0,
@@ -151,7 +146,7 @@ impl Pool {
             spawned_nanos: engine.spawned.as_nanos(),
             ready_since_nanos: engine.ready_since.map(Time::as_nanos),
             started_by: Some(engine.cause.into()),
-            doomed,
+            doomed: self.trouble() == Trouble::Doomed,
             signalled: stop_cause.is_some(),
             stop_cause,
         })
@@ -192,25 +187,25 @@ fn phase(facts: &PoolFacts, spec: &EngineSpec, policy: &Policy, now: Time) -> Ph
         pid: run.pid,
         spawned: Time::from_nanos(run.spawned_nanos),
         ready_since: run.ready_since_nanos.map(Time::from_nanos),
-        cause: StartCause::Automatic,
+        cause: run.started_by.map_or(StartCause::Automatic, StartCause::from),
         signs: Signs::default(),
     };
     let grace = policy.stop.grace;
     let ending = |cause| Stopping { engine, cause, ladder: Ladder::Unspawned { grace } };
-    let is_candidate = run.spec_hash != spec.hash.0;
+    let is_candidate = engine.cause == StartCause::Candidate || run.spec_hash != spec.hash.0;
     if run.signalled && facts.held == Some(HoldReason::Stuck) {
         let cause = run.stop_cause.unwrap_or(StopCause::Asked);
         return Phase::Held(Held::Stuck(Stopping { ladder: Ladder::Killed, ..ending(cause) }));
     }
-    if run.signalled || run.doomed || is_candidate {
-        let unsaid = if run.doomed { StopCause::Doomed } else { StopCause::Asked };
-        return Phase::Stopping(ending(run.stop_cause.unwrap_or(unsaid)));
+    if run.signalled || is_candidate {
+        return Phase::Stopping(ending(run.stop_cause.unwrap_or(StopCause::Asked)));
     }
     if engine.ready_since.is_none() {
         return Phase::Starting(engine);
     }
     let liveness = Liveness::begin(now, 0);
-    Phase::Ready(Serving { engine, liveness, trouble: Trouble::None })
+    let trouble = if run.doomed { Trouble::Doomed } else { Trouble::None };
+    Phase::Ready(Serving { engine, liveness, trouble })
 }
 
 fn phase_without_engine(facts: &PoolFacts) -> Phase {
@@ -264,12 +259,6 @@ fn last_error(facts: &LastErrorFacts) -> LastError {
     }
 }
 
-impl From<Incarnation> for IncarnationFacts {
-    fn from(Incarnation { epoch, n }: Incarnation) -> Self {
-        Self { epoch, n }
-    }
-}
-
 impl From<StartCause> for StartedBy {
     fn from(cause: StartCause) -> Self {
         match cause {
@@ -280,6 +269,25 @@ impl From<StartCause> for StartedBy {
             StartCause::First => Self::First,
             StartCause::Rollback => Self::Rollback,
         }
+    }
+}
+
+impl From<StartedBy> for StartCause {
+    fn from(by: StartedBy) -> Self {
+        match by {
+            StartedBy::Allowed => Self::Allowed,
+            StartedBy::Asked => Self::Asked,
+            StartedBy::Automatic => Self::Automatic,
+            StartedBy::Candidate => Self::Candidate,
+            StartedBy::First => Self::First,
+            StartedBy::Rollback => Self::Rollback,
+        }
+    }
+}
+
+impl From<Incarnation> for IncarnationFacts {
+    fn from(Incarnation { epoch, n }: Incarnation) -> Self {
+        Self { epoch, n }
     }
 }
 
