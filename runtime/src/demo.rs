@@ -14,7 +14,7 @@ use xxhash_rust::xxh3::xxh3_64;
 
 use crate::control::Tokens;
 use crate::daemon::{Pool, Setup};
-use crate::launch::{Endpoint, Launch};
+use crate::launch::{Endpoint, Launch, ModelSource};
 use crate::models::WithModel;
 
 /// The word that makes the daemon's program a stub engine.
@@ -136,12 +136,15 @@ fn engine(program: &str, pool: &PoolName, load_time: &str, port: u16, model: &st
         env: Vec::new(),
         working_dir: None,
         model_path: None,
+        model_source: ModelSource::default(),
+        hints: PerformanceHints::default(),
         readiness: health.clone(),
         liveness: health,
         url: Some(format!("http://127.0.0.1:{port}")),
         catalog,
         size_bytes: None,
         device_mask: Vec::new(),
+        check_devices: false,
         slots: SLOTS,
         core_dumps: false,
     };

@@ -6,7 +6,7 @@ use std::fmt;
 use std::path::PathBuf;
 use std::sync::{Arc, Mutex, PoisonError};
 
-use pool_manager_core::{CatalogEntry, PoolName, SpecHash};
+use pool_manager_core::{CatalogEntry, PerformanceHints, PoolName, SpecHash};
 
 /// Everything an executor needs to start, probe and describe an engine.
 #[derive(Clone, PartialEq, Eq)]
@@ -19,8 +19,11 @@ pub struct Launch {
     pub env: Vec<(String, String)>,
     /// Where it runs; `None`: the daemon's working directory.
     pub working_dir: Option<PathBuf>,
-    /// A file that must be there and readable before a spawn makes sense; `None`: the model is not a path.
+    /// A file or folder that must be there and readable before a spawn makes sense; `None`: the model is not
+    /// a path.
     pub model_path: Option<PathBuf>,
+    /// Where the model comes from when it is not there.
+    pub model_source: ModelSource,
     /// Asked until the engine is ready.
     pub readiness: Endpoint,
     /// Asked while it is.
@@ -29,10 +32,15 @@ pub struct Launch {
     pub url: Option<String>,
     /// What the handoff file and the registry say it is.
     pub catalog: CatalogEntry,
-    /// The exact size of the model's file in bytes, where the operator states it.
+    /// What the operator measured of it, for routers.
+    pub hints: PerformanceHints,
+    /// The exact size of the model's file in bytes, where the operator states it; of a folder, of all its files
+    /// together.
     pub size_bytes: Option<u64>,
     /// GPUs it may touch, as configured.
     pub device_mask: Vec<String>,
+    /// Whether the GPU library is asked before each start if the devices of the mask are there.
+    pub check_devices: bool,
     /// Leases it may serve at once.
     pub slots: u32,
     /// Whether a crash may write a core dump.
@@ -50,6 +58,23 @@ impl fmt::Debug for Launch {
             .field("model_path", &self.model_path)
             .field("url", &self.url)
             .finish_non_exhaustive()
+    }
+}
+
+/// Where a model can be fetched.
+#[derive(Clone, Default, PartialEq, Eq)]
+pub struct ModelSource {
+    /// `http://` or `https://`; fetched into the launch's `model_path`. `None`: the operator puts it there.
+    /// User info and query may be secrets and are never shown.
+    pub url: Option<String>,
+    /// Sent as a bearer token with the request, to the first host only; a secret.
+    pub token: Option<String>,
+}
+
+impl fmt::Debug for ModelSource {
+    /// Not the URL nor the token: both may be secrets.
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("ModelSource").field("is_url", &self.url.is_some()).finish_non_exhaustive()
     }
 }
 

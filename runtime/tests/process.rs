@@ -14,13 +14,14 @@ use pool_manager::executor::evidence::EvidenceExecutor;
 use pool_manager::executor::release::ReleaseExecutor;
 use pool_manager::executor::signal::SignalExecutor;
 use pool_manager::executor::spawn::SpawnExecutor;
-use pool_manager::launch::{Endpoint, Launch, Launches};
+use pool_manager::gpu::{self, Gpu, GpuError, GpuRoom};
+use pool_manager::launch::{Endpoint, Launch, Launches, ModelSource};
 use pool_manager::linux::listener::{ListenerOwner, listener_is_ours};
 use pool_manager::linux::proc;
 use pool_manager::linux::state_dir::{StateDir, StateDirError};
 use pool_manager_core::{
     CatalogEntry, Completion, EffectId, EngineRef, EvidenceReport, ExitStatus, Incarnation, Input, LogClass,
-    PoolName, PoolUid, ReleaseAnswer, Signal, SpawnError, Spawned, SpecHash,
+    PerformanceHints, PoolName, PoolUid, ReleaseAnswer, Signal, SpawnError, Spawned, SpecHash,
 };
 use tokio::sync::mpsc::UnboundedReceiver;
 use tokio::time::timeout;
@@ -113,17 +114,36 @@ impl Bench {
     }
 
     async fn release(&mut self, port: u16) -> ReleaseAnswer {
+        self.release_of(Some(port), &[], NO_GPUS).await
+    }
+
+    async fn release_of(&mut self, port: Option<u16>, devices: &[&str], gpus: Gpus) -> ReleaseAnswer {
         let spec = SpecHash(u64::MAX);
-        let readiness = Endpoint::Tcp { port };
-        self.launches.insert(spec, Launch { readiness, ..launch(&["/bin/true"]) });
+        let readiness = port.map_or(Endpoint::None, |port| Endpoint::Tcp { port });
+        let device_mask = devices.iter().map(|device| (*device).to_owned()).collect();
+        let wanted = Launch { readiness, device_mask, check_devices: true, ..launch(&["/bin/true"]) };
+        self.launches.insert(spec, wanted);
         let (engines, launches) = (self.engines.clone(), self.launches.clone());
-        ReleaseExecutor::new(engines, launches, self.completions.clone()).check(self.effect(), spec);
+        let room = GpuRoom::with_patience(gpus, Duration::from_secs(1));
+        ReleaseExecutor::new(engines, launches, room, self.completions.clone()).check(self.effect(), spec);
         let Completion::Released(answer) = self.completion().await else { panic!("not a release answer") };
         answer
     }
 
     fn effect(&self) -> EffectId {
         EffectId { pool: PoolUid(1), sequence: u64::from(self.next) }
+    }
+}
+
+/// A GPU library that says what it is told to.
+#[derive(Clone, Copy, Debug)]
+struct Gpus(fn() -> Result<Vec<Gpu>, GpuError>);
+
+const NO_GPUS: Gpus = Gpus(|| Err(GpuError::NoLibrary("libnvidia-ml.so.1 is not there".into())));
+
+impl gpu::Gpus for Gpus {
+    fn list(&self) -> Result<Vec<Gpu>, GpuError> {
+        self.0()
     }
 }
 
@@ -134,6 +154,8 @@ fn launch(argv: &[&str]) -> Launch {
         env: vec![("GREETING".into(), "hello".into())],
         working_dir: None,
         model_path: None,
+        model_source: ModelSource::default(),
+        hints: PerformanceHints::default(),
         readiness: Endpoint::None,
         liveness: Endpoint::None,
         url: None,
@@ -146,6 +168,7 @@ fn launch(argv: &[&str]) -> Launch {
         },
         size_bytes: None,
         device_mask: Vec::new(),
+        check_devices: false,
         slots: 1,
         core_dumps: false,
     }
@@ -509,4 +532,28 @@ fn open_the_state_directory_given() {
         Ok(state) => panic!("opened {}", state.path().display()),
         Err(error) => println!("refused: {error}"),
     }
+}
+
+#[tokio::test]
+async fn a_start_waits_for_the_devices_of_its_mask_but_not_for_a_library_that_hangs() {
+    let mut bench = Bench::new();
+    let one = Gpus(|| Ok(vec![Gpu { index: 0, uuid: "GPU-0a".into(), mig: Some(Vec::new()) }]));
+    assert_eq!(bench.release_of(None, &["0"], one).await, ReleaseAnswer::Free);
+    assert_eq!(bench.release_of(None, &["GPU-0a"], one).await, ReleaseAnswer::Free);
+    assert_eq!(bench.release_of(None, &["0", "1"], one).await, ReleaseAnswer::NoDevice);
+    assert_eq!(bench.release_of(None, &["GPU-0b"], one).await, ReleaseAnswer::NoDevice);
+    assert_eq!(bench.release_of(None, &["0"], NO_GPUS).await, ReleaseAnswer::NoDevice);
+    assert_eq!(bench.release_of(None, &[], NO_GPUS).await, ReleaseAnswer::Free, "nobody is asked");
+    let mismatch = Gpus(|| Err(GpuError::Driver("version mismatch".into())));
+    assert_eq!(bench.release_of(None, &["0"], mismatch).await, ReleaseAnswer::DriverMismatch);
+    let hangs = Gpus(|| {
+        std::thread::park();
+        Err(GpuError::Other("woken by nobody".into()))
+    });
+    assert_eq!(bench.release_of(None, &["0"], hangs).await, ReleaseAnswer::Free);
+    // A port that is taken needs a person before any device does.
+    let listener = std::net::TcpListener::bind(("127.0.0.1", 0)).expect("a port");
+    let port = listener.local_addr().expect("its address").port();
+    let answer = bench.release_of(Some(port), &["7"], one).await;
+    assert!(matches!(answer, ReleaseAnswer::PortStranger { .. }), "{answer:?}");
 }

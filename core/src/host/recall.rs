@@ -62,6 +62,7 @@ impl Host {
             seed: self.seed,
             registered: self.registered,
             operations_issued: self.books.operations_issued,
+            shutting_down: self.closing.is_some(),
             limiter_restarts_nanos: self.books.limiter.restarts().map(Time::as_nanos).collect::<Vec<_>>(),
         }
     }

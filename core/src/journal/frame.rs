@@ -219,6 +219,14 @@ mod tests {
         let bytes = (whole.len() - 1 - second) as u64;
         assert_eq!(torn, Some(ReadError { offset: second as u64, record: 1, fault: Fault::Torn { bytes } }));
 
+        // The file was preallocated; of what is torn, as much is counted as is not zero.
+        let mut preallocated = whole.clone();
+        preallocated.truncate(second + 3);
+        preallocated.extend([0; 1000]);
+        let fault = Fault::Torn { bytes: 3 };
+        let torn = ReadError { offset: second as u64, record: 1, fault };
+        assert_eq!(read(&preallocated).1, Some(torn));
+
         let mut changed = whole;
         changed[PREAMBLE_BYTES + 2] ^= 1;
         let fault = Fault::Damaged { next: Some(second as u64) };

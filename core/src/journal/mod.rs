@@ -6,16 +6,19 @@
 //!
 //! | record | encoding | for | bytes, as measured by `tests/journal.rs` |
 //! |---|---|---|---|
-//! | header | JSON | ever | 170 |
-//! | Facts, and a change of them | JSON | ever | about 2900 a pool, of which 1700 are its policy |
-//! | State | postcard | one logic version | about 390 a freshly registered pool |
-//! | input | time and hash in full, postcard | one logic version | 23 a probe's answer, 40 a command |
+//! | header | JSON | ever | 211 |
+//! | Facts, and a change of them | JSON | ever | 3400 a pool that has lived, of which 1500 are its policy |
+//! | State | postcard | one logic version | 695 with one fresh pool |
+//! | input | time and hash in full, postcard | one logic version | 29 a probe's answer, 51 a command |
 //! | leases: lease inputs and timers, packed | see `pack.rs` | inputs of one logic version, but any can count the asks | see below |
 //! | mark | hash | one logic version | 14 |
 //!
-//! Packed, one driver turn is one record of 10 bytes and its items: the first has the time since the last
-//! record (3 bytes up to 2 ms, 4 up to 134 ms, 5 up to 17 s), those that follow in the same turn 1 and a byte
-//! of the hash.
+//! Packed, one driver turn is one record of 10 bytes (kind, length, checksum, half of the hash) and its items. An
+//! ask or an end is 5 bytes where little is new (tag, time, sequence or holder and correlation, an eighth of
+//! the hash), 4 bytes more if it is the first in its turn (time in nanoseconds since the last record). Measured, asks
+//! and ends in turn over four pools: 15.7 bytes each alone in its turn, 5.9 with 8 a turn, 4.7 with 64; a
+//! timer alone 15, of 8 in a turn 4.4. An ask whose correlation is not a step from the last one's costs 15 more, a
+//! holder that the segment has not seen 16.
 //!
 //! **Versions.** [`LOGIC_VERSION`] rises whenever the same State and inputs no longer give the same effects, or State or
 //! [`Input`](crate::Input) are encoded otherwise: `tests/journal.rs` fails until it does. State and inputs are then another
@@ -36,7 +39,7 @@ mod write;
 pub use error::{Fault, ReadError};
 pub use facts::{
     ActiveLeaseFacts, CircuitFacts, EngineFacts, FACTS_VERSION, Facts, FactsUpdate, HostFacts,
-    IncarnationFacts, LastErrorFacts, LeaseFacts, PoolFacts, RunFacts, SupervisionFacts,
+    IncarnationFacts, LastErrorFacts, LeaseFacts, PoolFacts, RunFacts, StartedBy, SupervisionFacts,
 };
 pub use hash::{EffectHash, HashCheck};
 pub use read::{Entry, Folded, Header, Reader, Record, Recorded, control_only, fold};

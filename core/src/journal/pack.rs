@@ -391,6 +391,7 @@ mod tests {
         }
         let inputs = unpack(&mut Baseline::default(), &batch.bytes).unwrap();
         assert!(inputs.iter().zip(0..).all(|(recorded, n)| recorded.input == ask(n)));
+        assert!(base.holders.len() <= Baseline::MOST_HOLDERS && base.places.len() == base.holders.len());
         let before = batch.bytes.len();
         batch.pack(&mut base, Time::ZERO, &ask(11_999), EffectHash::BEGIN);
         assert!(batch.bytes.len() - before < 9, "the holder is known");

@@ -63,7 +63,7 @@ impl fmt::Display for Divergence {
             Some(place) => write!(f, "{place} led to {what}")?,
             None => write!(f, "before the first input: {what}")?,
         }
-        f.write_str("; the rest is replayed from what was recorded, please report this with the segment")
+        f.write_str("; do not rely on the state from here on, and please report this with the segment")
     }
 }
 

@@ -14,7 +14,7 @@ use crate::files::Files;
 use crate::gate::Gates;
 use crate::id::{Incarnation, OperationId, PoolName, PoolUid};
 use crate::input::ModelStamp;
-use crate::journal::{IncarnationFacts, LastErrorFacts, PoolFacts, RunFacts, SupervisionFacts};
+use crate::journal::{IncarnationFacts, LastErrorFacts, PoolFacts, RunFacts, StartedBy, SupervisionFacts};
 use crate::ladder::Ladder;
 use crate::lease::LeaseBook;
 use crate::liveness::Liveness;
@@ -48,6 +48,7 @@ impl Pool {
             model_stamp: self.stamp.map(|stamp| stamp.0),
             incarnation: self.last_incarnation.into(),
             engine: self.run_facts(),
+            heartbeat_nanos: self.heartbeat.map(Time::as_nanos),
             load_time_nanos: self.load_time.map(nanos),
             last_operation: self.last_operation.map(|id| id.0),
             supervision: self.supervision_facts(),
@@ -77,7 +78,7 @@ impl Pool {
             deadlines: Deadlines::default(),
             errands: Errands::default(),
             abandoned_spawns: Default::default(),
-            heartbeat: None,
+            heartbeat: facts.heartbeat_nanos.map(Time::from_nanos),
             load_time: facts.load_time_nanos.map(Duration::from_nanos),
             gone: false,
             policy,
@@ -144,6 +145,8 @@ impl Pool {
             pid: engine.pid,
             spawned_nanos: engine.spawned.as_nanos(),
             ready_since_nanos: engine.ready_since.map(Time::as_nanos),
+            started_by: Some(engine.cause.into()),
+            doomed: self.trouble() == Trouble::Doomed,
             signalled: stop_cause.is_some(),
             stop_cause,
         })
@@ -184,12 +187,12 @@ fn phase(facts: &PoolFacts, spec: &EngineSpec, policy: &Policy, now: Time) -> Ph
         pid: run.pid,
         spawned: Time::from_nanos(run.spawned_nanos),
         ready_since: run.ready_since_nanos.map(Time::from_nanos),
-        cause: StartCause::Automatic,
+        cause: run.started_by.map_or(StartCause::Automatic, StartCause::from),
         signs: Signs::default(),
     };
     let grace = policy.stop.grace;
     let ending = |cause| Stopping { engine, cause, ladder: Ladder::Unspawned { grace } };
-    let is_candidate = run.spec_hash != spec.hash.0;
+    let is_candidate = engine.cause == StartCause::Candidate || run.spec_hash != spec.hash.0;
     if run.signalled && facts.held == Some(HoldReason::Stuck) {
         let cause = run.stop_cause.unwrap_or(StopCause::Asked);
         return Phase::Held(Held::Stuck(Stopping { ladder: Ladder::Killed, ..ending(cause) }));
@@ -201,7 +204,8 @@ fn phase(facts: &PoolFacts, spec: &EngineSpec, policy: &Policy, now: Time) -> Ph
         return Phase::Starting(engine);
     }
     let liveness = Liveness::begin(now, 0);
-    Phase::Ready(Serving { engine, liveness, trouble: Trouble::None })
+    let trouble = if run.doomed { Trouble::Doomed } else { Trouble::None };
+    Phase::Ready(Serving { engine, liveness, trouble })
 }
 
 fn phase_without_engine(facts: &PoolFacts) -> Phase {
@@ -252,6 +256,32 @@ fn last_error(facts: &LastErrorFacts) -> LastError {
         verdict: facts.verdict.clone().unwrap_or_else(unreadable),
         incarnation: facts.incarnation.map(Into::into),
         at: Time::from_nanos(facts.at_nanos),
+    }
+}
+
+impl From<StartCause> for StartedBy {
+    fn from(cause: StartCause) -> Self {
+        match cause {
+            StartCause::Allowed => Self::Allowed,
+            StartCause::Asked => Self::Asked,
+            StartCause::Automatic => Self::Automatic,
+            StartCause::Candidate => Self::Candidate,
+            StartCause::First => Self::First,
+            StartCause::Rollback => Self::Rollback,
+        }
+    }
+}
+
+impl From<StartedBy> for StartCause {
+    fn from(by: StartedBy) -> Self {
+        match by {
+            StartedBy::Allowed => Self::Allowed,
+            StartedBy::Asked => Self::Asked,
+            StartedBy::Automatic => Self::Automatic,
+            StartedBy::Candidate => Self::Candidate,
+            StartedBy::First => Self::First,
+            StartedBy::Rollback => Self::Rollback,
+        }
     }
 }
 

@@ -109,6 +109,9 @@ impl Pool {
                 self.want_file(cx, engine.incarnation, FileKind::Pid, true);
                 self.send_probe(cx);
             }
+            Phase::Ready(serving) if serving.trouble == Trouble::Doomed => {
+                self.begin_drain(cx, serving, self.policy.liveness.doom_drain);
+            }
             Phase::Ready(serving) if self.wanted != Wanted::Up => {
                 // The operation that took it out of service was interrupted; what it was for is still wanted.
                 self.begin_drain(cx, serving, self.policy.drain.deadline);

@@ -4,7 +4,8 @@ use std::time::Duration;
 
 use pool_manager_core::journal::{
     ActiveLeaseFacts, CircuitFacts, EngineFacts, FACTS_VERSION, Facts, FactsUpdate, Header, HostFacts,
-    IncarnationFacts, LOGIC_VERSION, LastErrorFacts, LeaseFacts, PoolFacts, RunFacts, SupervisionFacts,
+    IncarnationFacts, LOGIC_VERSION, LastErrorFacts, LeaseFacts, PoolFacts, RunFacts, StartedBy,
+    SupervisionFacts,
 };
 use pool_manager_core::{
     CatalogEntry, CircuitState, CommandId, Correlation, CrashClass, DownBy, DrainPolicy, EngineSpec,
@@ -126,6 +127,7 @@ pub(crate) fn host_facts() -> HostFacts {
         seed: 0xfeed_f00d_dead_beef,
         registered: 5,
         operations_issued: 77,
+        shutting_down: true,
         limiter_restarts_nanos: vec![999_000_000_000_000],
     }
 }
@@ -164,9 +166,12 @@ fn serving() -> PoolFacts {
             pid: Some(4242),
             spawned_nanos: 999_000_000_000_001,
             ready_since_nanos: Some(999_000_000_000_002),
+            started_by: Some(StartedBy::Rollback),
+            doomed: true,
             signalled: true,
             stop_cause: Some(StopCause::Unhealthy),
         }),
+        heartbeat_nanos: Some(999_999_000_000_000),
         load_time_nanos: Some(8_000_000_000),
         last_operation: Some(76),
         supervision: supervision(),

@@ -89,6 +89,9 @@ fn other_records_cost_what_the_docs_say() {
         EffectHash::BEGIN,
     );
     let command = writer.take().len();
+    let policy = serde_json::to_string(&crate::samples::policy()).unwrap().len();
+    let pool = serde_json::to_string(&crate::samples::facts().pools[0]).unwrap().len();
+    println!("pool {pool}, policy {policy}");
     println!("header {begin}, facts {facts}, state {state}, mark {mark}, command {command}");
     assert!(begin <= 260 && facts <= 6000 && state <= 1000 && mark == 14 && command <= 56);
 }

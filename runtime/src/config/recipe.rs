@@ -14,7 +14,7 @@ use super::host_files::{HostFiles, ModelFiles};
 use super::preset::{Health, Preset};
 use super::spec_hash::spec_hash;
 use super::units::LONGEST;
-use crate::launch::{Endpoint, Launch};
+use crate::launch::{Endpoint, Launch, ModelSource};
 
 /// Everything a pool's table says.
 #[derive(Clone)]
@@ -128,12 +128,15 @@ impl Recipe {
             env: self.environment(),
             working_dir: self.working_dir.clone(),
             model_path: self.model_path().map(Path::to_path_buf),
+            model_source: ModelSource::default(),
+            hints: self.hints,
             readiness,
             liveness,
             url: self.url(),
             catalog,
             device_mask: self.devices.clone(),
             size_bytes: self.size_bytes,
+            check_devices: self.checks_devices(),
             slots: self.policy.lease.slots,
             core_dumps: self.core_dumps,
         })
@@ -150,6 +153,11 @@ impl Recipe {
             env.entry("CUDA_DEVICE_ORDER".to_owned()).or_insert_with(|| "PCI_BUS_ID".to_owned());
         }
         env.into_iter().collect()
+    }
+
+    /// Only presets that know their engine know that it is CUDA that reads the mask.
+    const fn checks_devices(&self) -> bool {
+        self.preset.call.is_some()
     }
 
     /// Readiness and liveness.

@@ -375,10 +375,7 @@ fn closed_gates(gates: &Gates, now: Time) -> Vec<GateStatus> {
         }
     }
     match gates.release {
-        ReleaseGate::Unasked => {}
-        ReleaseGate::Asked { .. } => {
-            closed.push(gate("release", "ports and GPUs are looked at".to_owned(), None));
-        }
+        ReleaseGate::Unasked | ReleaseGate::Asked { .. } => {}
         ReleaseGate::Held { since } => {
             let text = format!(
                 "ports or GPUs of the last engine are still in use, for {} now",

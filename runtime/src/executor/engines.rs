@@ -98,6 +98,15 @@ impl Engines {
         self.table().get(&engine).cloned()
     }
 
+    /// The engines whose first process runs.
+    #[must_use]
+    pub fn live(&self) -> Vec<Arc<Process>> {
+        // Whether one has exited is asked outside the lock.
+        let mut processes: Vec<_> = self.table().values().cloned().collect();
+        processes.retain(|process| !process.is_gone() && !process.has_exited());
+        processes
+    }
+
     /// Whether something is left of an engine of this pool that has ended.
     #[must_use]
     pub fn leftovers_of(&self, pool: PoolUid) -> Option<Arc<Process>> {

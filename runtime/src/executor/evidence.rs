@@ -7,7 +7,7 @@
 //! [`Effect::CollectEvidence`]: pool_manager_core::Effect::CollectEvidence
 
 use std::fs::File;
-use std::io::{self, BufRead, BufReader, Read, Seek, SeekFrom};
+use std::io::{self, Read, Seek, SeekFrom};
 use std::path::Path;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
@@ -17,6 +17,7 @@ use tokio::runtime::Handle;
 use tokio::time::{Instant, timeout_at};
 
 use crate::executor::engines::{Engines, Process};
+use crate::executor::log_lines::LogLines;
 use crate::executor::{Completions, log_class};
 
 /// The end of a log says why it ended; what comes before is not read.
@@ -114,16 +115,11 @@ impl Found {
     }
 }
 
-/// Reads a log line by line and classifies what it reads.
+/// Reads a log and classifies its lines.
 #[derive(Debug)]
 struct Follower {
-    log: BufReader<File>,
-    /// Where the line in `line` begins.
-    offset: u64,
-    /// What was read of the line so far.
-    line: Vec<u8>,
-    /// The reading began within a line, whose rest means nothing.
-    mid_line: bool,
+    log: File,
+    lines: LogLines,
     found: Found,
 }
 
@@ -138,38 +134,19 @@ impl Follower {
             log.read_exact(&mut before)?;
             mid_line = before != *b"\n";
         }
-        Ok(Self { log: BufReader::new(log), offset, line: Vec::new(), mid_line, found })
+        Ok(Self { log, lines: LogLines::at(offset, mid_line), found })
     }
 
     /// Reads what is there now. `ended`: nothing will follow, so the last line counts without its end.
     fn read_on(&mut self, ended: bool) -> io::Result<()> {
+        let mut bytes = Vec::new();
         // A writer faster than this reader must not keep it for ever.
-        let mut left = MOST_BYTES;
-        while left > 0 {
-            let read = self.log.by_ref().take(left).read_until(b'\n', &mut self.line)?;
-            left -= read as u64;
-            if self.line.ends_with(b"\n") {
-                self.take_line();
-            } else if read == 0 {
-                break;
-            }
-        }
-        if ended && !self.line.is_empty() {
-            self.take_line();
+        self.log.by_ref().take(MOST_BYTES).read_to_end(&mut bytes)?;
+        self.lines.take(&bytes, &mut |line| self.found.add(line));
+        if ended {
+            self.lines.end(&mut |line| self.found.add(line));
         }
         Ok(())
-    }
-
-    fn take_line(&mut self) {
-        let text = self.line.trim_ascii_end();
-        if !self.mid_line
-            && let Some(class) = log_class::classify(text)
-        {
-            self.found.add(LogEvidence { class, offset: self.offset });
-        }
-        self.mid_line = false;
-        self.offset += self.line.len() as u64;
-        self.line.clear();
     }
 }
 

@@ -13,60 +13,10 @@ use std::sync::mpsc;
 use std::thread;
 
 use pool_manager_core::{Completion, EffectId, EngineRef, FileError, FileKind, PoolName};
-use serde::{Deserialize, Serialize};
 
 use crate::executor::Completions;
+use crate::handoff::Handoff;
 use crate::launch::Launch;
-
-/// What a router reads to find a ready engine.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
-pub struct Handoff {
-    /// The kind of engine, such as `llama-server`.
-    pub engine: String,
-    /// Its version, where the operator states it.
-    pub engine_version: Option<String>,
-    /// Where clients reach it; absent for an engine without a port.
-    pub url: Option<String>,
-    /// The pool's name.
-    pub pool_id: String,
-    /// Names this run of the engine: `<pool>/<epoch>.<n>`. Never reused.
-    pub replica_id: String,
-    /// The model it serves.
-    pub model: HandoffModel,
-    /// Arguments the engine was started with.
-    pub flags: Vec<String>,
-    /// GPUs it may touch, as configured.
-    pub device_mask: Vec<String>,
-    /// Leases it may serve at once.
-    pub slots_total: u32,
-}
-
-/// The model part of a [`Handoff`].
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
-pub struct HandoffModel {
-    /// Its path or, where it is none, its catalog name.
-    pub path: String,
-}
-
-impl Handoff {
-    /// What the file says of this engine.
-    #[must_use]
-    pub fn new(engine: EngineRef, launch: &Launch) -> Self {
-        let pool = launch.pool.as_str();
-        let path = launch.model_path.as_ref().map(|path| path.display().to_string());
-        Self {
-            engine: launch.catalog.engine.clone(),
-            engine_version: launch.catalog.engine_version.clone(),
-            url: launch.url.clone(),
-            pool_id: pool.to_owned(),
-            replica_id: format!("{pool}/{}", engine.incarnation),
-            model: HandoffModel { path: path.unwrap_or_else(|| launch.catalog.model.clone()) },
-            flags: launch.argv.iter().skip(1).cloned().collect(),
-            device_mask: launch.device_mask.clone(),
-            slots_total: launch.slots,
-        }
-    }
-}
 
 /// Writes and removes the files. Its thread ends after it was dropped and all that was asked is done;
 /// nobody waits for that, since a disk may hang.
@@ -103,11 +53,8 @@ impl Files {
 
     /// Writes the handoff file; completes the effect with `FileDone`.
     pub fn write_handoff(&self, id: EffectId, engine: EngineRef, launch: &Launch) {
-        match serde_json::to_string_pretty(&Handoff::new(engine, launch)) {
-            Ok(text) => {
-                let change = Change::Write(text + "\n");
-                self.ask(id, engine, &launch.pool, FileKind::Handoff, change);
-            }
+        match Handoff::new(engine, launch).to_json() {
+            Ok(text) => self.ask(id, engine, &launch.pool, FileKind::Handoff, Change::Write(text)),
             Err(error) => self.completions.completed(id, done(Err(io::Error::other(error)))),
         }
     }
@@ -264,10 +211,10 @@ fn remove_unfinished(folder: &Path) -> io::Result<()> {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use pool_manager_core::{CatalogEntry, Incarnation, Input, PoolUid};
+    use pool_manager_core::{CatalogEntry, Incarnation, Input, PerformanceHints, PoolUid};
     use tokio::sync::mpsc::{UnboundedReceiver, unbounded_channel};
 
-    use crate::launch::Endpoint;
+    use crate::launch::{Endpoint, ModelSource};
 
     struct Fixture {
         state: tempfile::TempDir,
@@ -341,6 +288,8 @@ mod tests {
             env: vec![("HF_TOKEN".into(), "secret".into())],
             working_dir: None,
             model_path: Some("/models/a.gguf".into()),
+            model_source: ModelSource::default(),
+            hints: PerformanceHints::default(),
             readiness: Endpoint::None,
             liveness: Endpoint::None,
             url: Some("http://127.0.0.1:8080".into()),
@@ -353,6 +302,7 @@ mod tests {
             },
             size_bytes: None,
             device_mask: vec!["GPU-1".into()],
+            check_devices: false,
             slots: 4,
             core_dumps: false,
         }
@@ -370,8 +320,10 @@ mod tests {
         let handoff: serde_json::Value = serde_json::from_str(&text).expect("JSON");
         let expected = serde_json::json!({
             "engine": "llama-server", "engine_version": null, "url": "http://127.0.0.1:8080",
-            "pool_id": "chat", "replica_id": "chat/3.1", "model": {"path": "/models/a.gguf"},
+            "pool_id": "chat", "replica_id": "chat/3.1",
+            "model": {"path": "/models/a.gguf", "digest": null},
             "flags": ["-m", "/models/a.gguf"], "device_mask": ["GPU-1"], "slots_total": 4,
+            "catalog_id": null, "hints": {"tokens_per_second": null, "first_token_ms": null},
         });
         assert_eq!(handoff, expected);
         assert_eq!(fixture.names("run"), ["chat.pid"]);

@@ -11,17 +11,21 @@ use pool_manager_core::{
 use std::time::Duration;
 
 use crate::driver::Executors;
+use crate::executor::Completions;
 use crate::executor::engines::Engines;
 use crate::executor::evidence::EvidenceExecutor;
 use crate::executor::files::Files;
+use crate::executor::live_log::LiveLogs;
 use crate::executor::probe::{Listener, Loopback, Prober, Question};
 use crate::executor::release::ReleaseExecutor;
 use crate::executor::signal::SignalExecutor;
 use crate::executor::spawn::SpawnExecutor;
-use crate::executor::{Completions, stage};
+use crate::executor::stage::StageExecutor;
+use crate::gpu::{GpuRoom, Nvml};
 use crate::launch::{Endpoint, Launches};
 use crate::linux::listener::{ListenerOwner, listener_is_ours};
 use crate::linux::state_dir::StateDir;
+use crate::staging::{Pace, Provisioner};
 use crate::telemetry::{self, Metrics, Subject};
 
 /// Looks up who listens on a port, given the pid of the engine that should.
@@ -39,6 +43,8 @@ pub struct Local {
     files: Files,
     evidence: EvidenceExecutor,
     release: ReleaseExecutor,
+    stage: StageExecutor,
+    _live_logs: LiveLogs,
     metrics: Arc<Metrics>,
 }
 
@@ -61,7 +67,14 @@ impl Local {
             probe: Prober::new(Loopback::new(listener_of as ListenerOf), completions.clone()),
             files: Files::open(state_dir.path(), completions.clone())?,
             evidence: EvidenceExecutor::new(engines.clone(), completions.clone()),
-            release: ReleaseExecutor::new(engines.clone(), launches.clone(), completions.clone()),
+            release: ReleaseExecutor::new(
+                engines.clone(),
+                launches.clone(),
+                GpuRoom::new(Nvml),
+                completions.clone(),
+            ),
+            _live_logs: LiveLogs::start(engines.clone(), completions.clone())?,
+            stage: StageExecutor::new(Provisioner::new(Pace::default()), completions.clone()),
             launches,
             engines,
             completions,
@@ -103,10 +116,11 @@ impl Local {
 impl Executors for Local {
     fn carry_out(&mut self, effect: Effect) {
         match effect {
+            Effect::CancelStage { id } => self.stage.cancel(id),
             Effect::CheckRelease { id, spec } => self.release.check(id, spec),
             Effect::CollectEvidence { id, engine, within } => self.evidence.collect(id, engine, within),
             Effect::Preflight { id, pool: _, spec } => match self.launches.get(spec) {
-                Some(launch) => stage::preflight(id, launch, self.completions.clone()),
+                Some(launch) => self.stage.preflight(id, launch),
                 None => self.completions.completed(id, Completion::Preflighted(Err(StageError::Missing))),
             },
             Effect::Probe { id, engine, kind, timeout } => self.probe(id, engine, kind, timeout),
@@ -114,12 +128,10 @@ impl Executors for Local {
             Effect::Signal { engine, signal } => self.signal.signal(engine, signal),
             Effect::Spawn { id, engine, spec } => self.spawn.spawn(id, engine, spec),
             Effect::Stage { id, pool: _, spec } => match self.launches.get(spec) {
-                Some(launch) => stage::start(id, launch, self.completions.clone()),
+                Some(launch) => self.stage.stage(id, launch),
                 None => self.completions.completed(id, Completion::Staged(Err(StageError::Missing))),
             },
             Effect::WriteFile { id, engine, file } => self.write_file(id, engine, file),
-            // A look at the files is over before anybody could cancel it.
-            Effect::CancelStage { .. } => {}
             // The driver answers and exits itself.
             Effect::Exit | Effect::Reply { .. } => {}
         }

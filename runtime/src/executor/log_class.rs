@@ -1,5 +1,5 @@
-//! What a line of an engine's log says about its end, whatever the engine's wording. Called by the evidence
-//! executor for every line; the text goes no further.
+//! What a line of an engine's log says about its end, whatever the engine's wording. Called for
+//! every line of a log that is read; the text goes no further.
 //!
 //! Engines echo prompts into their logs, so a phrase counts only where an engine's own message begins: at the
 //! start of the line, or after prefixes that loggers write ([`PREFIX`]). Levels below warning are not
@@ -13,7 +13,7 @@ use pool_manager_core::LogClass;
 use regex::bytes::{Regex, RegexBuilder, RegexSet, RegexSetBuilder};
 
 /// Messages begin early; a longer line is a prompt or a dump.
-const MOST_BYTES: usize = 4096;
+pub(super) const MOST_BYTES: usize = 4096;
 /// Nested loggers: process, level, rank, exception, function.
 const MOST_PREFIXES: usize = 8;
 

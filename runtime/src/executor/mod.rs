@@ -3,15 +3,17 @@
 pub mod engines;
 pub mod evidence;
 pub mod files;
+pub mod live_log;
 pub mod local;
 mod log_class;
+mod log_lines;
 pub mod probe;
 pub mod release;
 pub mod signal;
 pub mod spawn;
 pub mod stage;
 
-use pool_manager_core::{Completion, EffectId, EngineRef, ExitStatus, Input};
+use pool_manager_core::{Completion, EffectId, EngineRef, ExitStatus, Input, LogEvidence};
 use tokio::sync::mpsc::UnboundedSender;
 
 /// Where executors send their results: the driver's queue.
@@ -33,5 +35,15 @@ impl Completions {
     /// Reports the end of an engine.
     pub fn exited(&self, engine: EngineRef, status: ExitStatus) {
         let _ = self.0.send(Input::Exited { engine, status });
+    }
+
+    /// Reports that a staging moves.
+    pub fn stage_progress(&self, effect: EffectId) {
+        let _ = self.0.send(Input::StageProgress { effect });
+    }
+
+    /// Reports a line of a live engine's log.
+    pub fn log_line(&self, engine: EngineRef, LogEvidence { class, offset }: LogEvidence) {
+        let _ = self.0.send(Input::LogLine { engine, class, offset });
     }
 }

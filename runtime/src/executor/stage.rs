@@ -1,92 +1,244 @@
-//! Looks whether everything that a spawn needs is there: the model and the program. The driver calls
-//! [`start`] for every stage effect.
+//! Makes models present and verified. The driver hands it `Stage`, `Preflight` and `CancelStage`; the work itself
+//! is the provisioner's (`staging`), on a thread for each model.
+//!
+//! Pools that want the same model share one thread, and so one download. A model may lie on a network
+//! file system that hangs. Then the thread hangs with it: the core's stall deadline answers for it, and the daemon's
+//! exit does not wait for it.
 
-use std::fs::{self, File};
+use std::collections::BTreeMap;
+use std::fs;
 use std::io;
-use std::os::unix::fs::MetadataExt;
 use std::path::Path;
-use std::sync::Arc;
+use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
 use std::thread;
+use std::time::{Duration, Instant};
 
 use nix::fcntl::AtFlags;
 use nix::unistd::{AccessFlags, faccessat};
-use pool_manager_core::{Completion, EffectId, ModelStamp, Preflight, StageError};
-use xxhash_rust::xxh3::xxh3_64;
+use pool_manager_core::{Completion, EffectId, ModelStamp, StageError};
 
 use crate::executor::Completions;
 use crate::launch::Launch;
+use crate::staging::{Failure, Fault, Provisioner, Wanted, Watch};
 
-/// Looks, on a thread of its own, and completes the effect with `Staged`.
-///
-/// A model may lie on a network file system that hangs. Then the thread hangs with it: the core's
-/// stall deadline answers for it, and the daemon's exit does not wait for it.
-pub fn start(id: EffectId, launch: Arc<Launch>, completions: Completions) {
-    look(id, launch, completions, Completion::Staged);
+/// The core hears of progress at most this often: it only begins its patience anew.
+const PROGRESS_EVERY: Duration = Duration::from_secs(2);
+
+/// Carries out staging; clones share the work.
+#[derive(Clone, Debug)]
+pub struct StageExecutor(Arc<Shared>);
+
+#[derive(Debug)]
+struct Shared {
+    provisioner: Provisioner,
+    completions: Completions,
+    /// What is under way. Locked before the askers of a job.
+    jobs: Mutex<BTreeMap<Wanted, Arc<Job>>>,
 }
 
-/// Looks, on a thread of its own, and completes the effect with `Preflighted`: nothing is fetched, so what is
-/// there now is what staging would find.
-pub fn preflight(id: EffectId, launch: Arc<Launch>, completions: Completions) {
-    look(id, launch, completions, |found| {
-        Completion::Preflighted(found.map(|stamp| Preflight { stamp: Some(stamp), fetch: false }))
-    });
+/// One model on its way.
+#[derive(Debug)]
+struct Job {
+    asked: Mutex<Asked>,
+    nobody_left: Condvar,
 }
 
-fn look(
+#[derive(Debug)]
+struct Asked {
+    askers: Vec<Asker>,
+    progress_said: Option<Instant>,
+}
+
+#[derive(Debug)]
+struct Asker {
     id: EffectId,
     launch: Arc<Launch>,
-    completions: Completions,
-    answer: fn(Result<ModelStamp, StageError>) -> Completion,
-) {
-    let on_thread = completions.clone();
-    let work = move || on_thread.completed(id, answer(check(&launch)));
-    if let Err(error) = thread::Builder::new().name("stage".to_owned()).spawn(work) {
-        tracing::warn!(%error, "no thread to look for a model");
-        completions.completed(id, answer(Err(StageError::Stalled)));
+}
+
+impl StageExecutor {
+    /// With this provisioner.
+    #[must_use]
+    pub fn new(provisioner: Provisioner, completions: Completions) -> Self {
+        Self(Arc::new(Shared { provisioner, completions, jobs: Mutex::default() }))
+    }
+
+    /// Says what staging would need, in the background. Completed by `Preflighted`.
+    pub fn preflight(&self, id: EffectId, launch: Arc<Launch>) {
+        let shared = Arc::clone(&self.0);
+        let look = move || {
+            let found = Wanted::of(&launch).and_then(|wanted| {
+                check_program(&launch)?;
+                shared.provisioner.preflight(&wanted)
+            });
+            shared
+                .completions
+                .completed(id, Completion::Preflighted(found.map_err(|fault| say(&launch, fault))));
+        };
+        if let Err(error) = thread::Builder::new().name("preflight".to_owned()).spawn(look) {
+            self.0.completions.completed(id, Completion::Preflighted(Err(no_thread(&error))));
+        }
+    }
+
+    /// Makes the model present and verified, in the background. Completed by `Staged`, unless it is cancelled; until
+    /// then `StageProgress` is sent now and then while bytes move.
+    pub fn stage(&self, id: EffectId, launch: Arc<Launch>) {
+        let shared = &self.0;
+        let wanted = match Wanted::of(&launch) {
+            Ok(wanted) => wanted,
+            Err(fault) => return shared.completed(id, Err(say(&launch, fault))),
+        };
+        let asker = Asker { id, launch };
+        let mut jobs = shared.jobs();
+        if let Some(job) = jobs.get(&wanted) {
+            job.asked().askers.push(asker);
+            return;
+        }
+        let asked = Asked { askers: vec![asker], progress_said: None };
+        let job = Arc::new(Job { asked: Mutex::new(asked), nobody_left: Condvar::new() });
+        jobs.insert(wanted.clone(), Arc::clone(&job));
+        drop(jobs);
+        let (worker, model) = (Arc::clone(shared), wanted.clone());
+        let work = move || worker.work(&model, &job);
+        if let Err(error) = thread::Builder::new().name("stage".to_owned()).spawn(work) {
+            shared.finish(&wanted, &|_| Err(no_thread(&error)));
+        }
+    }
+
+    /// Stops a staging; what was fetched is kept. One that others still wait for goes on for them.
+    pub fn cancel(&self, id: EffectId) {
+        for job in self.0.jobs().values() {
+            job.take(id);
+        }
     }
 }
 
-/// Whether the model can be read and the program can be executed. What is wrong is logged here with
-/// its path; the core only needs to know that something is missing.
-///
-/// # Errors
-/// [`StageError::Missing`].
-pub fn check(launch: &Launch) -> Result<ModelStamp, StageError> {
-    let pool = &launch.pool;
-    if let Some(path) = &launch.model_path
-        && let Err(error) = readable(path)
-    {
-        let path = path.display();
-        tracing::warn!(pool_id = %pool, "the model {path} cannot be read: {error}; correct the pool's model or put it there");
-        return Err(StageError::Missing);
+impl Shared {
+    fn work(&self, wanted: &Wanted, job: &Job) {
+        // Before the long part, for those who ask now; and at the end, for all. Not under the lock, since a disk may
+        // hang and the driver must not.
+        let asking: Vec<_> =
+            job.asked().askers.iter().map(|asker| (asker.id, Arc::clone(&asker.launch))).collect();
+        for (id, launch) in asking {
+            if let Err(fault) = check_program(&launch)
+                && job.take(id)
+            {
+                self.completed(id, Err(say(&launch, fault)));
+            }
+        }
+        let watcher = Watcher { shared: self, wanted, job };
+        if watcher.is_left_alone() {
+            return;
+        }
+        match self.provisioner.provide(wanted, &watcher) {
+            Ok(stamp) => self.finish(wanted, &|asker| {
+                check_program(&asker.launch).map(|()| stamp).map_err(|fault| say(&asker.launch, fault))
+            }),
+            Err(Failure::Fault(fault)) => {
+                self.finish(wanted, &|asker| Err(say(&asker.launch, fault.clone())));
+            }
+            // Its last asker took it out of the table.
+            Err(Failure::Abandoned) => {}
+        }
     }
+
+    fn finish(&self, wanted: &Wanted, result: &dyn Fn(&Asker) -> Result<ModelStamp, StageError>) {
+        let job = self.jobs().remove(wanted);
+        // Out of the table, it is asked by nobody more.
+        let askers = job.map(|job| std::mem::take(&mut job.asked().askers));
+        for asker in askers.iter().flatten() {
+            self.completed(asker.id, result(asker));
+        }
+    }
+
+    fn completed(&self, id: EffectId, result: Result<ModelStamp, StageError>) {
+        self.completions.completed(id, Completion::Staged(result));
+    }
+
+    fn jobs(&self) -> MutexGuard<'_, BTreeMap<Wanted, Arc<Job>>> {
+        self.jobs.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+impl Job {
+    /// Takes an asker out; false: it was not among them.
+    fn take(&self, id: EffectId) -> bool {
+        let mut asked = self.asked();
+        let before = asked.askers.len();
+        asked.askers.retain(|asker| asker.id != id);
+        if asked.askers.is_empty() {
+            self.nobody_left.notify_all();
+        }
+        asked.askers.len() < before
+    }
+
+    fn asked(&self) -> MutexGuard<'_, Asked> {
+        self.asked.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+/// A job's askers as the provisioner sees them.
+struct Watcher<'a> {
+    shared: &'a Shared,
+    wanted: &'a Wanted,
+    job: &'a Job,
+}
+
+impl Watcher<'_> {
+    /// Whether nobody wants the model any more. Then the job is out of the table, so that whoever asks
+    /// from now on begins another.
+    fn is_left_alone(&self) -> bool {
+        if !self.job.asked().askers.is_empty() {
+            return false;
+        }
+        let mut jobs = self.shared.jobs();
+        let alone = self.job.asked().askers.is_empty();
+        if alone {
+            jobs.remove(self.wanted);
+        }
+        alone
+    }
+}
+
+impl Watch for Watcher<'_> {
+    fn moved(&self) -> bool {
+        let mut asked = self.job.asked();
+        let is_due = asked.progress_said.is_none_or(|said| said.elapsed() >= PROGRESS_EVERY);
+        if is_due {
+            asked.progress_said = Some(Instant::now());
+            for asker in &asked.askers {
+                self.shared.completions.stage_progress(asker.id);
+            }
+        }
+        drop(asked);
+        !self.is_left_alone()
+    }
+
+    fn pause(&self, time: Duration) -> bool {
+        let waited =
+            self.job.nobody_left.wait_timeout_while(self.job.asked(), time, |asked| !asked.askers.is_empty());
+        drop(waited);
+        !self.is_left_alone()
+    }
+}
+
+/// The core only needs to know what kind of thing is wrong; a person needs the path, and whose it is.
+fn say(launch: &Launch, fault: Fault) -> StageError {
+    tracing::warn!(pool_id = %launch.pool, "{}", fault.why);
+    fault.error
+}
+
+fn no_thread(error: &io::Error) -> StageError {
+    tracing::warn!(%error, "no thread to look for a model");
+    StageError::Io(error.raw_os_error().unwrap_or(libc::EAGAIN))
+}
+
+/// A model is of no use to a program that is not there.
+fn check_program(launch: &Launch) -> Result<(), Fault> {
     let program = launch.argv.first().map_or("", String::as_str);
-    if let Err(error) = executable(Path::new(program)) {
-        tracing::warn!(pool_id = %pool, "the program {program} cannot be executed: {error}; correct the pool's argv");
-        return Err(StageError::Missing);
-    }
-    Ok(stamp(launch))
-}
-
-/// Which bytes the model is: path, size and time of change; the name alone where it is not a path.
-fn stamp(launch: &Launch) -> ModelStamp {
-    let mut bytes = launch.catalog.model.as_bytes().to_vec();
-    if let Some(found) = launch.model_path.as_ref().and_then(|path| fs::metadata(path).ok()) {
-        bytes.extend(found.len().to_le_bytes());
-        bytes.extend(found.mtime().to_le_bytes());
-        bytes.extend(found.mtime_nsec().to_le_bytes());
-    }
-    ModelStamp(xxh3_64(&bytes))
-}
-
-/// A model is a file or, for engines that take one, a folder of files.
-fn readable(path: &Path) -> io::Result<()> {
-    let kind = fs::metadata(path)?.file_type();
-    // Opening anything else could wait for ever, as a FIFO does.
-    if !kind.is_file() && !kind.is_dir() {
-        return Err(io::Error::other("it is neither a file nor a folder"));
-    }
-    File::open(path).map(drop)
+    executable(Path::new(program)).map_err(|error| Fault {
+        error: StageError::Missing,
+        why: format!("the program {program} cannot be executed: {error}; correct the pool's argv"),
+    })
 }
 
 fn executable(path: &Path) -> io::Result<()> {
@@ -101,20 +253,38 @@ mod tests {
     use super::*;
     use std::fs::Permissions;
     use std::os::unix::fs::PermissionsExt;
-    use std::path::PathBuf;
 
-    use pool_manager_core::{CatalogEntry, Input, PoolName, PoolUid};
-    use tokio::sync::mpsc::unbounded_channel;
+    use pool_manager_core::{CatalogEntry, PerformanceHints, PoolName};
 
-    use crate::launch::Endpoint;
+    use crate::launch::{Endpoint, ModelSource};
 
-    fn launch(program: &Path, model: Option<PathBuf>) -> Launch {
+    #[test]
+    fn a_program_is_a_file_that_may_be_executed() {
+        let folder = tempfile::tempdir().expect("a folder");
+        let path = |name: &str| folder.path().join(name);
+        let (program, plain) = (path("engine"), path("plain"));
+        for (path, mode) in [(&program, 0o755), (&plain, 0o644)] {
+            fs::write(path, "#!/bin/sh\n").expect("a file");
+            fs::set_permissions(path, Permissions::from_mode(mode)).expect("its mode");
+        }
+        let missing = Some(StageError::Missing);
+        for (program, expected) in
+            [(&program, None), (&plain, missing), (&path("absent"), missing), (&path("."), missing)]
+        {
+            let launch = launch(program);
+            assert_eq!(check_program(&launch).err().map(|fault| fault.error), expected, "{program:?}");
+        }
+    }
+
+    fn launch(program: &Path) -> Launch {
         Launch {
             pool: PoolName::new("chat").expect("a name"),
             argv: vec![program.display().to_string(), "--serve".into()],
             env: Vec::new(),
             working_dir: None,
-            model_path: model,
+            model_path: None,
+            model_source: ModelSource::default(),
+            hints: PerformanceHints::default(),
             readiness: Endpoint::None,
             liveness: Endpoint::None,
             url: None,
@@ -127,48 +297,9 @@ mod tests {
             },
             size_bytes: None,
             device_mask: Vec::new(),
+            check_devices: false,
             slots: 1,
             core_dumps: false,
         }
-    }
-
-    #[test]
-    fn what_is_there_is_found_and_what_is_not_is_missing() {
-        let folder = tempfile::tempdir().expect("a folder");
-        let path = |name: &str| folder.path().join(name);
-        let (program, plain, fifo) = (path("engine"), path("plain"), path("fifo"));
-        fs::write(&program, "#!/bin/sh\n").expect("a file");
-        fs::set_permissions(&program, Permissions::from_mode(0o755)).expect("its mode");
-        fs::write(&plain, "weights").expect("a file");
-        fs::set_permissions(&plain, Permissions::from_mode(0o644)).expect("its mode");
-        nix::unistd::mkfifo(&fifo, nix::sys::stat::Mode::S_IRUSR).expect("a FIFO");
-        let model_folder = folder.path().to_owned();
-
-        let missing = Err(StageError::Missing);
-        let cases = [
-            ("no model path", &program, None, Ok(())),
-            ("a model file", &program, Some(&plain), Ok(())),
-            ("a model folder", &program, Some(&model_folder), Ok(())),
-            ("no model", &program, Some(&path("absent")), missing),
-            ("a model below a file", &program, Some(&plain.join("x")), missing),
-            ("a FIFO as a model", &program, Some(&fifo), missing),
-            ("no program", &path("absent"), Some(&plain), missing),
-            ("a program without the x bit", &plain, Some(&plain), missing),
-            ("a folder as a program", &model_folder, Some(&plain), missing),
-        ];
-        for (what, program, model, expected) in cases {
-            assert_eq!(check(&launch(program, model.cloned())).map(drop), expected, "{what}");
-        }
-    }
-
-    #[test]
-    fn a_stage_effect_is_completed_once() {
-        let (queue, mut results) = unbounded_channel();
-        let id = EffectId { pool: PoolUid(1), sequence: 7 };
-        let launch = Arc::new(launch(Path::new("/bin/sh"), None));
-        start(id, Arc::clone(&launch), Completions::new(queue));
-        let staged = Input::Completed { effect: id, result: Completion::Staged(Ok(stamp(&launch))) };
-        assert_eq!(results.blocking_recv(), Some(staged));
-        assert_eq!(results.blocking_recv(), None);
     }
 }

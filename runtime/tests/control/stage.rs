@@ -10,7 +10,7 @@ use std::time::{Duration, Instant};
 
 use pool_manager::control::{Api, serve};
 use pool_manager::driver::{Driver, DriverHandle, Executors, Timer};
-use pool_manager::launch::{Endpoint, Launch, Launches};
+use pool_manager::launch::{Endpoint, Launch, Launches, ModelSource};
 use pool_manager::models::{Models, WithModel};
 use pool_manager_core::{
     CatalogEntry, Completion, Correlation, Effect, EngineRef, EngineSpec, Event, EvidenceReport, ExitStatus,
@@ -298,12 +298,15 @@ fn pool(number: usize, name: &str, engine: Engine, slots: u32, queue: u32) -> (P
         env: Vec::new(),
         working_dir: None,
         model_path: None,
+        model_source: ModelSource::default(),
+        hints: PerformanceHints::default(),
         readiness: Endpoint::None,
         liveness: Endpoint::None,
         url: Some(format!("http://127.0.0.1:{port}")),
         catalog,
         size_bytes: None,
         device_mask: Vec::new(),
+        check_devices: false,
         slots,
         core_dumps: false,
     };

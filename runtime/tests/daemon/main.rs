@@ -5,6 +5,7 @@ mod crashes;
 mod process;
 mod real;
 mod real_engine;
+mod reloads;
 mod serving;
 mod stops;
 mod stub;

@@ -67,7 +67,8 @@ fn an_ask_waits_for_a_slot_and_one_whose_client_went_away_is_not_granted() {
 #[test]
 fn files_tell_who_runs_and_where_a_ready_engine_is() {
     let mut port = 0;
-    let keys = "model = \"org/demo\"\nengine_version = \"b5000\"\ndevices = [\"0\"]\nlease.slots = 3";
+    let keys = "model = \"org/demo\"\nengine_version = \"b5000\"\ndevices = [\"0\"]\nlease.slots = 3\n\
+                catalog_id = \"demo-7b\"\nhints.first_token = \"180ms\"";
     let arguments = ["--open-port", "when-loaded", "--load-time", "500ms"];
     let daemon = Daemon::start(|ports| {
         port = ports.next_port();
@@ -84,8 +85,9 @@ fn files_tell_who_runs_and_where_a_ready_engine_is() {
     let flags = [&["--port", port_text.as_str()][..], &arguments].concat();
     let expected = json!({
         "engine": "http", "engine_version": "b5000", "url": format!("http://127.0.0.1:{port}"),
-        "pool_id": "a", "replica_id": format!("a/{}", ready.incarnation), "model": {"path": "org/demo"},
-        "flags": flags, "device_mask": ["0"], "slots_total": 3,
+        "pool_id": "a", "replica_id": format!("a/{}", ready.incarnation), "model": {"path": "org/demo", "digest": null},
+        "flags": flags, "device_mask": ["0"], "slots_total": 3, "catalog_id": "demo-7b",
+        "hints": {"tokens_per_second": null, "first_token_ms": 180},
     });
     assert_eq!(handoff, expected);
     daemon.stop();

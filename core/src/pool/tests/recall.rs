@@ -125,6 +125,33 @@ fn what_is_gone_is_gone_and_what_is_wanted_is_started() {
 }
 
 #[test]
+fn a_doomed_engine_gets_its_drain_and_is_ended() {
+    let mut stage = Stage::ready();
+    stage.lease();
+    let engine = stage.engine();
+    stage.feed(Input::LogLine { engine, class: LogClass::CudaError, offset: 1 });
+    stage.probed(ProbeAnswer::Refused);
+    restart(&mut stage, true);
+    assert_eq!(stage.phase(), PhaseName::Draining);
+    stage.pass(SECOND * 10);
+    stage.crash(ExitStatus::Signal(15));
+    assert_eq!(stage.crashes_heard(), [CrashClass::Cuda(None)]);
+    assert_eq!(stage.view().lease_totals.lost, 1);
+}
+
+#[test]
+fn an_allowed_engine_is_still_one_that_counts_for_nothing() {
+    let mut stage = Stage::ready();
+    stage.command(Verb::AllowRestart);
+    stage.crash(ExitStatus::Code(1));
+    stage.settle();
+    let failures = stage.view().failures;
+    restart(&mut stage, true);
+    stage.crash(ExitStatus::Code(1));
+    assert_eq!(stage.view().failures, failures);
+}
+
+#[test]
 fn nothing_is_named_twice() {
     let mut stage = Stage::ready();
     let drain = stage.drain();

@@ -23,22 +23,29 @@
 //!    no way around a breaker; what lies in the future stays there;
 //! 6. no operation runs: it was interrupted; no effect is outstanding; every pool's deadlines follow from its
 //!    phase;
-//! 7. pools are in uid order, names and ports are used once; of two pools with one name the later is dropped
+//! 7. PID and handoff file are believed to be absent where they are wanted and present where they are not, so that
+//!    they are written or removed again;
+//! 8. an engine that a reload tried (its `spec_hash` is not the pool's) and one that is doomed are stopped, and the
+//!    committed spec is started;
+//! 9. pools are in uid order, names and ports are used once; of two pools with one name the later is dropped
 //!    (Facts of two hosts were mixed).
+
+mod engine;
+mod lease;
+mod supervision;
+
+pub use engine::{EngineFacts, IncarnationFacts, RunFacts, StartedBy};
+pub use lease::{ActiveLeaseFacts, LeaseFacts};
+pub use supervision::{CircuitFacts, LastErrorFacts, SupervisionFacts};
 
 use alloc::string::String;
 use alloc::vec::Vec;
-use core::time::Duration;
 
 use serde::de::DeserializeOwned;
 use serde::{Deserialize, Deserializer, Serialize};
 
-use crate::breaker::CircuitState;
-use crate::id::{Incarnation, LeaseId};
-use crate::input::Priority;
 use crate::phase::{DownBy, HoldReason};
-use crate::spec::{CatalogEntry, EngineSpec, PerformanceHints, Policy, SpecHash};
-use crate::verdict::{StopCause, Verdict};
+use crate::spec::Policy;
 
 /// The version of this form. Raised only when an older reader would misunderstand it; more fields do not.
 pub const FACTS_VERSION: u32 = 1;
@@ -69,6 +76,8 @@ pub struct HostFacts {
     pub registered: u32,
     /// The highest operation number given out.
     pub operations_issued: u64,
+    /// Whether the supervisor was going down: whoever cleans up after it looks here.
+    pub shutting_down: bool,
     /// Automatic restarts that the start limiter still counts, oldest first.
     pub limiter_restarts_nanos: Vec<u64>,
 }
@@ -121,6 +130,9 @@ pub struct PoolFacts {
     /// The engine that exists, or is being made.
     #[serde(default)]
     pub engine: Option<RunFacts>,
+    /// The last healthy answer.
+    #[serde(default)]
+    pub heartbeat_nanos: Option<u64>,
     /// Spawn to Ready, the last time.
     #[serde(default)]
     pub load_time_nanos: Option<u64>,
@@ -133,172 +145,6 @@ pub struct PoolFacts {
     /// Who uses the engine.
     #[serde(default)]
     pub leases: LeaseFacts,
-}
-
-/// The engine part of a spec.
-#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(default)]
-pub struct EngineFacts {
-    /// The edge's key to argv, environment and endpoint.
-    pub hash: u64,
-    /// The entry's name in the operator's catalog.
-    pub catalog_id: Option<String>,
-    /// The kind of engine.
-    pub engine: String,
-    /// Its version.
-    pub engine_version: Option<String>,
-    /// A path or a catalog name.
-    pub model: String,
-    /// The model's digest.
-    pub digest: Option<String>,
-    /// GPUs it may touch.
-    pub device_mask: Vec<String>,
-    /// The port it listens on.
-    pub port: Option<u16>,
-    /// What the operator measured.
-    pub tokens_per_second: Option<u32>,
-    /// From a request to its first token.
-    pub first_token_nanos: Option<u64>,
-}
-
-/// One run of an engine.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
-#[serde(default)]
-pub struct IncarnationFacts {
-    /// Which start of the supervisor began it.
-    pub epoch: u32,
-    /// Counted within that start.
-    pub n: u32,
-}
-
-/// An engine that exists, or is being made.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(default)]
-pub struct RunFacts {
-    /// Which run.
-    pub incarnation: IncarnationFacts,
-    /// What it runs: another spec than the pool's while a reload tries it.
-    pub spec_hash: u64,
-    /// `None`: the spawn was not acknowledged.
-    pub pid: Option<u32>,
-    /// When its spawn was asked.
-    pub spawned_nanos: u64,
-    /// When it became ready.
-    pub ready_since_nanos: Option<u64>,
-    /// Whether we have signalled it.
-    pub signalled: bool,
-    /// Why we have.
-    #[serde(deserialize_with = "if_known")]
-    pub stop_cause: Option<StopCause>,
-}
-
-/// What supervision remembers across engines.
-#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(default)]
-pub struct SupervisionFacts {
-    /// Crashes since the pool was registered.
-    pub crashes_total: u64,
-    /// Automatic restarts since the last long stable run.
-    pub restart_count: u32,
-    /// Failures in a row.
-    pub failures: u32,
-    /// The circuit of every failure but CUDA errors.
-    pub general: CircuitFacts,
-    /// The circuit of CUDA errors.
-    pub cuda: CircuitFacts,
-    /// Automatic restarts that the window still counts, oldest first.
-    pub restarts_nanos: Vec<u64>,
-    /// Out-of-memory ends that their window still counts, oldest first.
-    pub oom_ends_nanos: Vec<u64>,
-    /// Restart storms since the pool was registered.
-    pub restart_storms: u64,
-    /// Whether one goes on: it is not counted again.
-    pub restart_storm_rages: bool,
-    /// Out-of-memory storms since the pool was registered.
-    pub oom_storms: u64,
-    /// Whether one goes on.
-    pub oom_storm_rages: bool,
-    /// When the backoff ends.
-    pub backoff_until_nanos: Option<u64>,
-    /// Whether the next automatic start passes backoff, window and circuits.
-    pub restart_allowed: bool,
-    /// The last attempt that failed.
-    pub last_error: Option<LastErrorFacts>,
-}
-
-/// One circuit.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(default)]
-pub struct CircuitFacts {
-    /// `None` when the word is not known: as if closed, with its failures.
-    #[serde(deserialize_with = "if_known")]
-    pub state: Option<CircuitState>,
-    /// Failures in a row that it was charged.
-    pub failures: u32,
-    /// When it becomes half-open, while it is open.
-    pub until_nanos: Option<u64>,
-    /// How long it was open last.
-    pub open_for_nanos: Option<u64>,
-}
-
-/// The last attempt that failed.
-#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(default)]
-pub struct LastErrorFacts {
-    /// [`CrashClass::label`](crate::CrashClass::label): stays readable when `verdict` does not.
-    pub class: String,
-    /// The class as a person says it.
-    pub text: String,
-    /// When.
-    pub at_nanos: u64,
-    /// Which engine; `None`: none was begun.
-    pub incarnation: Option<IncarnationFacts>,
-    /// With its evidence; `None` when it cannot be read: class unknown, no evidence.
-    #[serde(deserialize_with = "if_known")]
-    pub verdict: Option<Verdict>,
-}
-
-/// Who uses the engine of a pool.
-#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(default)]
-pub struct LeaseFacts {
-    /// All that were granted.
-    pub granted: u64,
-    /// Ended by their holders.
-    pub completed: u64,
-    /// Ended by their time to live.
-    pub expired: u64,
-    /// Ended by us.
-    pub cut: u64,
-    /// Gone with their engine.
-    pub lost: u64,
-    /// The highest sequence given out.
-    pub issued: u64,
-    /// Asks that waited; each may have been granted since.
-    pub queued: u64,
-    /// Asks recorded since, each of which may have been granted. Zero when written; the reader counts them.
-    pub asked_since: u64,
-    /// Those that are in flight, by sequence.
-    pub active: Vec<ActiveLeaseFacts>,
-}
-
-/// A lease in flight.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(default)]
-pub struct ActiveLeaseFacts {
-    /// Its number within the pool.
-    pub sequence: u64,
-    /// The engine that does the work.
-    pub incarnation: IncarnationFacts,
-    /// The token of its holder.
-    pub holder: [u64; 2],
-    /// Which queue it came through.
-    #[serde(deserialize_with = "if_known")]
-    pub priority: Option<Priority>,
-    /// When it was granted.
-    pub granted_nanos: u64,
-    /// When it expires; `None`: when the incarnation ends.
-    pub expires_nanos: Option<u64>,
 }
 
 impl Facts {
@@ -326,67 +172,6 @@ impl Facts {
     }
 }
 
-impl ActiveLeaseFacts {
-    pub(super) const fn is(&self, lease: LeaseId) -> bool {
-        let Incarnation { epoch, n } = lease.engine.incarnation;
-        self.sequence == lease.sequence && self.incarnation.epoch == epoch && self.incarnation.n == n
-    }
-}
-
-impl LeaseFacts {
-    /// No lease of the pool has a higher sequence.
-    #[must_use]
-    pub const fn sequence_high_water(&self) -> u64 {
-        let known = if self.issued > self.granted { self.issued } else { self.granted };
-        known.saturating_add(self.queued).saturating_add(self.asked_since)
-    }
-}
-
-impl From<&EngineSpec> for EngineFacts {
-    fn from(spec: &EngineSpec) -> Self {
-        let EngineSpec { hash, catalog, device_mask, port, hints } = spec.clone();
-        let CatalogEntry { id, engine, engine_version, model, digest } = catalog;
-        Self {
-            hash: hash.0,
-            catalog_id: id,
-            engine,
-            engine_version,
-            model,
-            digest,
-            device_mask,
-            port,
-            tokens_per_second: hints.tokens_per_second,
-            first_token_nanos: hints.first_token.map(nanos),
-        }
-    }
-}
-
-impl From<EngineFacts> for EngineSpec {
-    fn from(facts: EngineFacts) -> Self {
-        Self {
-            hash: SpecHash(facts.hash),
-            catalog: CatalogEntry {
-                id: facts.catalog_id,
-                engine: facts.engine,
-                engine_version: facts.engine_version,
-                model: facts.model,
-                digest: facts.digest,
-            },
-            device_mask: facts.device_mask,
-            port: facts.port,
-            hints: PerformanceHints {
-                tokens_per_second: facts.tokens_per_second,
-                first_token: facts.first_token_nanos.map(Duration::from_nanos),
-            },
-        }
-    }
-}
-
-/// 584 years at most, as [`Time`](crate::Time).
-fn nanos(span: Duration) -> u64 {
-    u64::try_from(span.as_nanos()).unwrap_or(u64::MAX)
-}
-
 /// A later version may say what this one has no word for: that one value is unknown, the rest is readable.
 fn if_known<'de, D, T>(from: D) -> Result<Option<T>, D::Error>
 where
@@ -399,6 +184,8 @@ where
 
 #[cfg(test)]
 mod tests {
+    use core::time::Duration;
+
     use super::*;
 
     #[test]
