@@ -75,6 +75,9 @@ pub trait Backend: fmt::Debug {
     /// Starts it again.
     fn start_supervisor(&mut self);
 
+    /// Starts another version of it, which can read nothing of the last one's state but its Facts.
+    fn start_other_version(&mut self);
+
     /// Asks the supervisor to end, as SIGTERM does.
     fn shut_down(&mut self);
 

@@ -19,7 +19,7 @@ Feature: Restart of the supervisor
   Scenario: An engine that is taken over is probed at once
     Given the pool "test-pool" is ready
     When the supervisor is killed and started again 5 seconds later
-    Then within 1 seconds engine 1 of "test-pool" is probed
+    Then engine 1 of "test-pool" is probed within 1 second of the supervisor's start
 
   Scenario: Leases outlive the supervisor
     Given the pool "test-pool" is ready
@@ -116,3 +116,35 @@ Feature: Restart of the supervisor
     Then within 6 seconds the phase of "test-pool" is stopped
     And engine 1 of "test-pool" is gone
     And the PID file of "test-pool" is gone
+
+  Scenario: Another version of the supervisor takes over what the last one knew
+    Given the pool "test-pool" is ready
+    And the engine of "test-pool" crashes, 2 times in a row
+    And within 10 seconds "test-pool" is ready
+    When the supervisor is killed and another version of it is started 5 seconds later
+    Then "test-pool" is ready
+    And engine 3 of "test-pool" runs
+    And engine 3 of "test-pool" was sent no signal
+    And the crash count of "test-pool" is 2
+    And the restart count of "test-pool" is 2
+    And the failure count of "test-pool" is 2
+    And for 60 seconds "test-pool" stays ready
+
+  Scenario: Under another version an open breaker stays open
+    Given the pool "test-pool" is ready
+    And the engine of "test-pool" crashes, 5 times in a row
+    And the time at which the general breaker of "test-pool" is to be half-open is written down
+    When the supervisor is killed and another version of it is started 5 seconds later
+    Then the general breaker of "test-pool" is open until the time that was written down
+    And for 285 seconds no engine of "test-pool" is started
+
+  Scenario: Under another version a reload that was under way is interrupted, and the old model serves
+    Given the engines of "test-pool" that serve "llama-7b-v2" load in 20000 ms
+    And the pool "test-pool" is ready
+    And "test-pool" is reloaded to "llama-7b-v2"
+    And within 5 seconds engine 2 of "test-pool" runs
+    When the supervisor is killed and another version of it is started 5 seconds later
+    Then within 30 seconds "test-pool" is ready
+    And the registry says that "test-pool" runs engine version "1.0.0" with model "llama-7b-v1"
+    And engine 3 of "test-pool" was started with "llama-7b-v1"
+    And engine 2 of "test-pool" is gone

@@ -41,6 +41,7 @@ impl SimBackend {
             order: TurnOrder::Driver,
         });
         world.watch();
+        world.keep_journal();
         Self { world }
     }
 
@@ -186,6 +187,10 @@ impl Backend for SimBackend {
 
     fn start_supervisor(&mut self) {
         self.world.start_supervisor();
+    }
+
+    fn start_other_version(&mut self) {
+        self.world.start_other_version();
     }
 
     fn shut_down(&mut self) {
