@@ -14,6 +14,6 @@ pub use backend::{
     Script, ScriptedHealth, ScriptedStaging, ScriptedTerm, SimBackend,
 };
 pub use runner::{
-    Arguments, MakeBackend, Report, ScenarioResult, Verdict, feature_path, main, run, scenarios, seeds,
+    Arguments, MakeBackend, Report, ScenarioResult, Show, Verdict, feature_path, main, run, scenarios, seeds,
 };
 pub use world::PoolWorld;

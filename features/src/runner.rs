@@ -36,6 +36,15 @@ pub type Arguments = cli::Opts<
 /// Makes the host of one scenario from a seed.
 pub type MakeBackend = fn(u64) -> Box<dyn Backend>;
 
+/// What a run prints while it goes on.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Show {
+    /// Every step under the first seed; under the others what failed.
+    Steps,
+    /// Nothing: the report says it all.
+    Nothing,
+}
+
 /// How a run ended.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Verdict {
@@ -106,7 +115,7 @@ pub fn main(backend: MakeBackend) -> ExitCode {
     let variable = |name: &str| std::env::var_os(name).map(PathBuf::from);
     let verdict = match (feature_path(&variable), seeds(&|name| std::env::var(name).ok())) {
         (Ok(features), Ok(seeds)) => {
-            let report = run(&features, &arguments, seeds, backend);
+            let report = run(&features, &arguments, seeds, backend, Show::Steps);
             report.scenarios.iter().for_each(|scenario| println!("{scenario}"));
             report.verdict
         }
@@ -166,7 +175,13 @@ pub fn seeds(variable: &dyn Fn(&str) -> Option<String>) -> Result<Range<u64>, St
 
 /// Runs the features of a file or folder, one scenario after the other, under one seed after the other.
 #[must_use]
-pub fn run(features: &Path, arguments: &Arguments, seeds: Range<u64>, backend: MakeBackend) -> Report {
+pub fn run(
+    features: &Path,
+    arguments: &Arguments,
+    seeds: Range<u64>,
+    backend: MakeBackend,
+    show: Show,
+) -> Report {
     let mut results = BTreeMap::new();
     let mut verdict = Verdict::Failed { reason: "no seed was given".to_owned() };
     if !features.exists() {
@@ -175,10 +190,11 @@ pub fn run(features: &Path, arguments: &Arguments, seeds: Range<u64>, backend: M
     }
     for seed in seeds.clone() {
         // The first seed's output is shown; another's only when it failed.
-        let output = Output { shown: seed == seeds.start, kept: Rc::default() };
+        let shown = show == Show::Steps && seed == seeds.start;
+        let output = Output { shown, kept: Rc::default() };
         let of_seed = run_once(features, arguments, seed, backend, output.clone());
         let failed = matches!(of_seed.0, Verdict::Failed { .. });
-        if failed && !output.shown {
+        if failed && show == Show::Steps && !shown {
             print!("{}", String::from_utf8_lossy(&output.kept.borrow()));
         }
         of_seed.1.into_iter().for_each(|result| merge(&mut results, result));

@@ -97,6 +97,7 @@ fn main() -> ExitCode {
     }
     check_broken_syntax();
     check_paths();
+    check_repeatable();
     println!("runner_is_strict: all cases ok");
     ExitCode::SUCCESS
 }
@@ -128,10 +129,24 @@ fn check_paths() {
     check("the newer variable wins", &output, true, "1 scenarios passed");
 }
 
+/// Two runs say the same, to the byte; another number of seeds is another run.
+fn check_repeatable() {
+    let feature = Path::new("features/scenarios/supervision/backoff.feature");
+    let under = |seeds| run(feature, &[], &[("FEATURES_SEEDS", seeds)]);
+    let [first, again, other] = ["2", "2", "3"].map(under);
+    check("a run under several seeds passes", &first, true, "9 scenarios passed");
+    assert_eq!(first.stdout, again.stdout, "a run can be repeated");
+    assert_ne!(first.stdout, other.stdout, "every seed shows in the hashes");
+    println!("test a run can be repeated to the byte ... ok");
+    let output = run(feature, &[], &[("FEATURES_SEEDS", "many")]);
+    check("a count of seeds that is no number fails", &output, false, "FEATURES_SEEDS=many is not a number");
+}
+
 fn run(features: &Path, arguments: &[&str], variables: &[(&str, &str)]) -> Output {
     let me = std::env::current_exe().expect("a running program has a path");
     let mut child = Command::new(me);
     child.args(arguments).env(CHILD, "1").env_remove("CUCUMBER_FILTER_TAGS");
+    child.env_remove("FEATURES_SEED").env_remove("FEATURES_SEEDS");
     child.env_remove("LLORCH_BDD_FEATURE_PATH").env("BDD_FEATURE_PATH", features);
     child.envs(variables.iter().copied()).output().expect("it can be run again")
 }
