@@ -111,7 +111,7 @@ impl Pool {
                 Phase::Stopped
                 | Phase::Staging(_)
                 | Phase::Waiting(_)
-                | Phase::Held(Held::Config { .. } | Held::NotReleased),
+                | Phase::Held(Held::Config { .. } | Held::NotReleased | Held::Quarantine),
                 Some(stamp),
             ) => self.try_candidate(cx, stamp),
             (Phase::Held(Held::Stuck(_)), _) => self.end_operation(cx, Outcome::Stuck),
@@ -122,7 +122,7 @@ impl Pool {
                 | Phase::Staging(_)
                 | Phase::Waiting(_)
                 | Phase::Starting(_)
-                | Phase::Held(Held::Config { .. } | Held::NotReleased),
+                | Phase::Held(Held::Config { .. } | Held::NotReleased | Held::Quarantine),
                 None,
             ) => {}
         }
@@ -235,7 +235,7 @@ impl Pool {
         }
     }
 
-    fn spec_of(&self, cause: StartCause) -> &EngineSpec {
+    pub(super) fn spec_of(&self, cause: StartCause) -> &EngineSpec {
         match (cause, self.reloading()) {
             (StartCause::Candidate, Some(reload)) => &reload.target,
             (

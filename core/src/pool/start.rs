@@ -172,7 +172,7 @@ impl Pool {
         match &self.phase {
             Phase::Held(Held::Config { look: true }) => self.ask_stage(cx),
             Phase::Held(Held::NotReleased) => self.ask_release(cx, StartCause::Automatic),
-            Phase::Held(Held::Config { look: false } | Held::Stuck(_))
+            Phase::Held(Held::Config { look: false } | Held::Quarantine | Held::Stuck(_))
             | Phase::Stopped
             | Phase::Staging(_)
             | Phase::Waiting(_)

@@ -13,9 +13,11 @@ impl Oracle for AtRest {
     fn step(&mut self, observed: Observed<'_>) -> Result<(), Violation> {
         for pool in observed.view.pools() {
             let rests = matches!(pool.phase, PhaseName::Stopped | PhaseName::Held);
-            hold(!rests || pool.operation.is_none() || prepares_reload(&pool), "W01: a pool at rest runs no operation", || {
-                format!("pool {} is {} and runs {:?}", pool.name, pool.phase.label(), pool.operation)
-            })?;
+            hold(
+                !rests || pool.operation.is_none() || prepares_reload(&pool),
+                "W01: a pool at rest runs no operation",
+                || format!("pool {} is {} and runs {:?}", pool.name, pool.phase.label(), pool.operation),
+            )?;
         }
         Ok(())
     }
