@@ -13,6 +13,7 @@ use core::time::Duration;
 
 use serde::{Deserialize, Serialize};
 
+use crate::journal::CircuitFacts;
 use crate::spec::RestartPolicy;
 use crate::time::Time;
 use crate::verdict::CrashClass;
@@ -190,6 +191,23 @@ impl Circuits {
         self.general.state == State::Closed && self.cuda.state == State::Closed
     }
 
+    /// What every later version must still know: general, then cuda.
+    pub(crate) fn facts(&self) -> [CircuitFacts; 2] {
+        [&self.general, &self.cuda].map(|circuit| CircuitFacts {
+            state: Some(circuit.state.name()),
+            failures: circuit.failures,
+            until_nanos: circuit.until().map(Time::as_nanos),
+            open_for_nanos: circuit.open_for.map(|span| u64::try_from(span.as_nanos()).unwrap_or(u64::MAX)),
+        })
+    }
+
+    pub(crate) fn recall(general: &CircuitFacts, cuda: &CircuitFacts) -> Self {
+        Self {
+            general: Circuit::recall(CircuitKind::General, general),
+            cuda: Circuit::recall(CircuitKind::Cuda, cuda),
+        }
+    }
+
     /// General, then cuda.
     pub(crate) const fn views(&self) -> [CircuitView; 2] {
         [self.general.view(), self.cuda.view()]
@@ -203,6 +221,16 @@ impl Circuits {
 impl Circuit {
     const fn new(kind: CircuitKind) -> Self {
         Self { kind, failures: 0, state: State::Closed, open_for: None }
+    }
+
+    fn recall(kind: CircuitKind, facts: &CircuitFacts) -> Self {
+        let state = match (facts.state, facts.until_nanos) {
+            (Some(CircuitState::Open), Some(until)) => State::Open { until: Time::from_nanos(until) },
+            (Some(CircuitState::Open), None) | (Some(CircuitState::HalfOpen), _) => State::HalfOpen,
+            (Some(CircuitState::Closed) | None, _) => State::Closed,
+        };
+        let open_for = facts.open_for_nanos.map(Duration::from_nanos);
+        Self { kind, failures: facts.failures, state, open_for }
     }
 
     fn failed(

@@ -23,7 +23,7 @@ pub(crate) enum Errand {
 }
 
 impl Errand {
-    const ALL: [Self; 9] = [
+    pub(crate) const ALL: [Self; 9] = [
         Self::Evidence,
         Self::HandoffFile,
         Self::PidFile,

@@ -54,6 +54,17 @@ impl Files {
         self.file_mut(kind).busy = false;
     }
 
+    /// Whoever carried out the actions under way is gone, and nobody knows how they ended: they are done again.
+    pub(crate) const fn interrupted(&mut self) {
+        self.pid = self.pid.interrupted();
+        self.handoff = self.handoff.interrupted();
+    }
+
+    /// Of a file nobody knows whether it is there: what is wanted of it is done again.
+    pub(crate) const fn recall(&mut self, kind: FileKind, wanted: bool) {
+        *self.file_mut(kind) = File { wanted, there: !wanted, busy: false };
+    }
+
     /// Whether a file is as wanted and nothing is under way.
     pub(crate) const fn is_settled(&self, kind: FileKind) -> bool {
         let file = match kind {
@@ -68,6 +79,13 @@ impl Files {
             FileKind::Handoff => &mut self.handoff,
             FileKind::Pid => &mut self.pid,
         }
+    }
+}
+
+impl File {
+    const fn interrupted(self) -> Self {
+        let there = if self.busy { !self.wanted } else { self.there };
+        Self { there, busy: false, ..self }
     }
 }
 

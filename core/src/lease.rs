@@ -11,6 +11,7 @@ use serde::{Deserialize, Serialize};
 
 use crate::id::{CommandId, Correlation, EngineRef, Holder, Incarnation, LeaseId, PoolUid};
 use crate::input::Priority;
+use crate::journal::{ActiveLeaseFacts, LeaseFacts};
 use crate::time::Time;
 use crate::view::LeaseView;
 
@@ -79,6 +80,9 @@ pub(crate) struct LeaseBook {
     /// Grants from the queue since the last batch one.
     since_batch: u8,
     totals: LeaseTotals,
+    /// The highest sequence given out. Above the total of grants where a restart of the supervisor left some of
+    /// them unknown.
+    issued: u64,
     /// Work that moved: leases completed or renewed. A probe's time-out looks at it.
     progress: u64,
 }
@@ -107,7 +111,8 @@ impl LeaseBook {
         expires: Time,
     ) -> LeaseId {
         self.totals.granted += 1;
-        let sequence = self.totals.granted;
+        self.issued += 1;
+        let sequence = self.issued;
         let incarnation = engine.incarnation;
         self.active.insert(sequence, Lease { incarnation, holder, priority, granted, expires });
         if expires != Time::NEVER {
@@ -182,9 +187,48 @@ impl LeaseBook {
             .collect()
     }
 
+    /// What every later version must still know.
+    pub(crate) fn facts(&self) -> LeaseFacts {
+        let LeaseTotals { granted, completed, expired, cut, lost } = self.totals;
+        let active = self.active.iter().map(|(sequence, lease)| ActiveLeaseFacts {
+            sequence: *sequence,
+            incarnation: lease.incarnation.into(),
+            holder: lease.holder.0,
+            priority: Some(lease.priority),
+            granted_nanos: lease.granted.as_nanos(),
+            expires_nanos: Some(lease.expires).filter(|at| *at != Time::NEVER).map(Time::as_nanos),
+        });
+        let queued = u64::from(self.queued());
+        let (issued, asked_since, active) = (self.issued, 0, active.collect());
+        LeaseFacts { granted, completed, expired, cut, lost, issued, queued, asked_since, active }
+    }
+
+    /// The leases that are known. Sequences of those that are not are skipped.
+    pub(crate) fn recall(facts: &LeaseFacts) -> Self {
+        let LeaseFacts { completed, expired, cut, lost, .. } = *facts;
+        let mut book = Self { issued: facts.sequence_high_water(), ..Self::default() };
+        for known in &facts.active {
+            let expires = known.expires_nanos.map_or(Time::NEVER, Time::from_nanos);
+            let lease = Lease {
+                incarnation: known.incarnation.into(),
+                holder: Holder(known.holder),
+                priority: known.priority.unwrap_or(Priority::Interactive),
+                granted: Time::from_nanos(known.granted_nanos),
+                expires,
+            };
+            book.active.insert(known.sequence, lease);
+            if expires != Time::NEVER {
+                book.by_expiry.insert((expires, known.sequence));
+            }
+        }
+        let granted = completed + expired + cut + lost + u64::from(book.active());
+        book.totals = LeaseTotals { granted, completed, expired, cut, lost };
+        book
+    }
+
     /// Whether a lease with this number was ever granted.
     pub(crate) const fn was_granted(&self, sequence: u64) -> bool {
-        sequence >= 1 && sequence <= self.totals.granted
+        sequence >= 1 && sequence <= self.issued
     }
 
     pub(crate) fn active(&self) -> u32 {

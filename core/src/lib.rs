@@ -9,7 +9,8 @@
 //! One sub-machine a file: `drain`, `ladder` (TERM to KILL), `liveness`, `lease`, `reload`, `backoff`,
 //! `breaker`, `window`, `limiter`, `verdict`,
 //! `files`, `gate`, `errand` (effects not answered yet), `deadline`. They do not see each other; `pool` composes them
-//! and alone moves a pool from `phase` to phase; `host` composes the pools.
+//! and alone moves a pool from `phase` to phase; `host` composes the pools. [`journal`] puts a host and its inputs into
+//! bytes and back.
 #![no_std]
 #![forbid(unsafe_code)]
 #![deny(
@@ -40,6 +41,7 @@ mod host;
 mod id;
 mod input;
 mod jitter;
+pub mod journal;
 mod ladder;
 mod lease;
 mod limiter;

@@ -106,6 +106,21 @@ impl Limiter {
         }
     }
 
+    /// The automatic restarts that count, oldest first.
+    pub(crate) fn restarts(&self) -> impl Iterator<Item = Time> + '_ {
+        self.restarts.iter().copied()
+    }
+
+    pub(crate) fn recall(&mut self, restarts: impl Iterator<Item = Time>) {
+        self.restarts = restarts.collect();
+    }
+
+    /// The supervisor was started again: whoever still loads or waits asks again.
+    pub(crate) fn interrupted(&mut self) {
+        self.loading.clear();
+        self.waiting.clear();
+    }
+
     /// A pool does not load any more.
     pub(crate) fn leave(&mut self, pool: PoolUid) {
         self.loading.remove(&pool);

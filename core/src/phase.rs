@@ -97,7 +97,7 @@ impl HoldReason {
 
 /// What the operator wants of a pool. Down never spawns.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
-#[serde(rename_all = "snake_case", tag = "wanted", content = "by")]
+#[serde(rename_all = "snake_case")]
 pub enum Wanted {
     /// No engine.
     Down(DownBy),

@@ -18,7 +18,7 @@ pub(crate) struct Signs {
     /// What the driver reported last, and when.
     xid: Option<(u32, Time)>,
     /// The last failed probes, oldest first; those before them add nothing.
-    misses: [Option<(Time, ProbeAnswer)>; 8],
+    misses: [Option<(Time, ProbeAnswer)>; 4],
 }
 
 impl Signs {
@@ -45,7 +45,7 @@ impl Signs {
 
     /// A healthy answer: failures before it prove nothing.
     pub(crate) const fn healthy(self) -> Self {
-        Self { misses: [None; 8], ..self }
+        Self { misses: [None; 4], ..self }
     }
 
     /// The line proved nothing.
@@ -83,10 +83,10 @@ mod tests {
     }
 
     #[test]
-    fn the_last_eight_failed_probes_are_kept_and_a_healthy_one_forgets_them() {
+    fn the_last_four_failed_probes_are_kept_and_a_healthy_one_forgets_them() {
         let signs = (0..10).fold(Signs::default(), |signs, n| signs.missed(at(n), ProbeAnswer::Refused));
         let expected: Vec<_> =
-            (2..10).map(|n| Evidence::ProbeFailed { at: at(n), answer: ProbeAnswer::Refused }).collect();
+            (6..10).map(|n| Evidence::ProbeFailed { at: at(n), answer: ProbeAnswer::Refused }).collect();
         assert_eq!(signs.evidence(), expected);
         assert_eq!(signs.healthy().evidence(), []);
     }

@@ -72,6 +72,7 @@ pub struct CatalogEntry {
 /// The policy part of a spec. Every number has its default in DESIGN; a zero switches off what is
 /// marked so.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(default)]
 pub struct Policy {
     /// From spawn to Ready.
     pub start: StartPolicy,
@@ -91,6 +92,7 @@ pub struct Policy {
 
 /// From spawn to Ready.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(default)]
 pub struct StartPolicy {
     /// Longest time from spawn to healthy.
     pub timeout: Duration,
@@ -118,6 +120,7 @@ impl Default for StartPolicy {
 
 /// Liveness after Ready.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(default)]
 pub struct LivenessPolicy {
     /// Time between two probes; zero switches liveness probes off.
     pub interval: Duration,
@@ -152,6 +155,7 @@ impl Default for LivenessPolicy {
 
 /// Bounds on leases.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(default)]
 pub struct LeasePolicy {
     /// Most leases active at once.
     pub slots: u32,
@@ -171,6 +175,7 @@ impl Default for LeasePolicy {
 
 /// Draining.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(default)]
 pub struct DrainPolicy {
     /// Deadline of a drain that names none.
     pub deadline: Duration,
@@ -186,6 +191,7 @@ impl Default for DrainPolicy {
 
 /// The stop ladder.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(default)]
 pub struct StopPolicy {
     /// TERM to KILL.
     pub grace: Duration,
@@ -201,6 +207,7 @@ impl Default for StopPolicy {
 
 /// Reloads.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(default)]
 pub struct ReloadPolicy {
     /// What becomes of a reload whose drain does not end in time, unless its command says.
     pub on_drain_timeout: OnDrainTimeout,
@@ -219,6 +226,7 @@ pub enum OnDrainTimeout {
 
 /// Restarting after an end nobody asked for.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(default)]
 pub struct RestartPolicy {
     /// Which ends are followed by a start.
     pub mode: RestartMode,

@@ -81,6 +81,19 @@ impl RestartWindow {
         self.storms.total
     }
 
+    pub(crate) const fn rages(&self) -> bool {
+        self.storms.rages
+    }
+
+    /// Those that are remembered, oldest first.
+    pub(crate) fn starts(&self) -> impl Iterator<Item = Time> + '_ {
+        self.starts.at.iter().copied()
+    }
+
+    pub(crate) const fn recall(at: VecDeque<Time>, total: u64, rages: bool) -> Self {
+        Self { starts: Recent { at }, storms: Storms { rages, total } }
+    }
+
     /// A long stable run empties the window; the storms there were stay counted.
     pub(crate) fn clear(&mut self) {
         self.starts = Recent::default();
@@ -104,6 +117,19 @@ impl OomWindow {
 
     pub(crate) const fn storms(&self) -> u64 {
         self.storms.total
+    }
+
+    pub(crate) const fn rages(&self) -> bool {
+        self.storms.rages
+    }
+
+    /// Those that are remembered, oldest first.
+    pub(crate) fn ends(&self) -> impl Iterator<Item = Time> + '_ {
+        self.ends.at.iter().copied()
+    }
+
+    pub(crate) const fn recall(at: VecDeque<Time>, total: u64, rages: bool) -> Self {
+        Self { ends: Recent { at }, storms: Storms { rages, total } }
     }
 }
 

@@ -1,136 +1,122 @@
 //! What steps may do to a host and see of it. Steps know nothing else, so the same sentences run against
 //! the simulator and against real processes.
 //!
-//! Conditions come with bounds: [`Backend::advance_until`] lets virtual time pass, or waits in real time.
+//! `script` says how engines and models behave and what goes wrong, `seen` what can be observed. Conditions
+//! come with bounds: [`Backend::advance_until`] lets virtual time pass, or waits in real time.
 
+mod script;
+mod seen;
 mod sim;
 
 use std::fmt;
 use std::time::Duration;
 
 use pool_manager::telemetry::Record;
-use pool_manager_core::{LeaseId, Operation, OperationId, PhaseName, PoolSpec, Refusal, Signal, Verb};
+use pool_manager_core::{LeaseId, Operation, OperationId, PoolSpec, Priority, Refusal, Time, Verb};
 
+pub use script::{Fault, HostCondition, Script, ScriptedHealth, ScriptedStaging, ScriptedTerm};
+pub use seen::{Accepted, CircuitSeen, HandoffSeen, LeaseAnswer, PoolStatus, ProcessSeen};
 pub use sim::SimBackend;
 
 /// One host under test.
 pub trait Backend: fmt::Debug {
-    /// Registers a pool whose engine behaves as its kind says.
-    ///
-    /// # Errors
-    /// The host's refusal.
-    fn register(&mut self, spec: PoolSpec, engine: EngineKind) -> Result<(), Refusal>;
+    /// Engines of a pool that serve a model behave like this from their next start on, and so does staging it.
+    fn script(&mut self, pool: &str, model: &str, script: &Script);
 
-    /// Gives a command; answers with the operation it began or joined.
+    /// Registers a pool.
     ///
     /// # Errors
     /// The host's refusal.
-    fn command(&mut self, pool: &str, verb: Verb) -> Result<OperationId, Refusal>;
+    fn register(&mut self, spec: PoolSpec) -> Result<(), Refusal>;
 
-    /// Asks for a lease that its holder never ends by itself.
+    /// Gives a command.
     ///
     /// # Errors
     /// The host's refusal.
-    fn ask_lease(&mut self, pool: &str) -> Result<LeaseId, Refusal>;
+    fn command(&mut self, pool: &str, verb: Verb) -> Result<Accepted, Refusal>;
+
+    /// The same for a pool that was never registered.
+    fn command_to_nobody(&mut self, verb: Verb) -> Result<Accepted, Refusal>;
+
+    /// Asks for a lease; answers with the number of the ask. The holder never ends the lease by itself.
+    fn ask_lease(&mut self, pool: &str, priority: Priority, ttl: Option<Duration>) -> u64;
+
+    /// How an ask was answered; `None`: it waits.
+    fn lease_answer(&self, ask: u64) -> Option<LeaseAnswer>;
 
     /// Ends a lease. `false`: it had ended before.
     fn end_lease(&mut self, lease: LeaseId) -> bool;
 
-    /// Lets time pass until the condition holds for what is seen of the pool. `false`: it did not
-    /// within the bound.
-    fn advance_until(
-        &mut self,
-        pool: &str,
-        bound: Duration,
-        condition: &dyn Fn(&Observation) -> bool,
-    ) -> bool;
+    /// Renews a lease; answers how long it lives on, `None` until its engine ends.
+    ///
+    /// # Errors
+    /// The host's refusal, or `None` when it had ended before.
+    fn renew_lease(&mut self, lease: LeaseId, ttl: Duration) -> Result<Option<Duration>, Option<Refusal>>;
 
-    /// Makes something go wrong with a pool's engine, now.
-    fn inject(&mut self, pool: &str, fault: Fault);
+    /// Lets time pass until a condition holds. `false`: it did not within the bound, which has passed.
+    fn advance_until(&mut self, bound: Duration, condition: &dyn Fn(&dyn Backend) -> bool) -> bool;
 
-    /// What can be seen of a pool, now.
-    fn observe(&self, pool: &str) -> Observation;
+    /// Makes something go wrong with a pool's newest engine, now. `false`: none runs.
+    fn inject(&mut self, pool: &str, fault: Fault) -> bool;
 
-    /// An operation, running or kept.
+    /// The same with several pools in one instant.
+    fn inject_all(&mut self, pools: &[String], fault: Fault) {
+        for pool in pools {
+            assert!(self.inject(pool, fault), "{fault:?} needs an engine of {pool} that runs");
+        }
+    }
+
+    /// Changes what is true of the host itself.
+    fn set_host(&mut self, condition: HostCondition);
+
+    /// Kills the supervisor as SIGKILL does; its engines run on.
+    fn kill_supervisor(&mut self);
+
+    /// Starts it again.
+    fn start_supervisor(&mut self);
+
+    /// Asks the supervisor to end, as SIGTERM does.
+    fn shut_down(&mut self);
+
+    /// Whether the supervisor has ended.
+    fn has_exited(&self) -> bool;
+
+    /// The host's clock.
+    fn now(&self) -> Time;
+
+    /// The pool's own status: `GET /v1/pools/{id}`. `None`: there is no such pool.
+    fn status(&self, pool: &str) -> Option<PoolStatus>;
+
+    /// The registry snapshot: `GET /v1/pools`.
+    fn registry(&self) -> Vec<PoolStatus>;
+
+    /// Every process the pool ever had, oldest first.
+    fn processes(&self, pool: &str) -> Vec<ProcessSeen>;
+
+    /// What the pool's PID file says, if there is one.
+    fn pid_file(&self, pool: &str) -> Option<u32>;
+
+    /// What its handoff file says, if there is one.
+    fn handoff_file(&self, pool: &str) -> Option<HandoffSeen>;
+
+    /// Every model the provisioner was asked to stage for the pool, oldest first.
+    fn stagings_asked(&self, pool: &str) -> Vec<String>;
+
+    /// Whether the model is present and verified.
+    fn is_staged(&self, pool: &str, model: &str) -> bool;
+
+    /// Log records of the whole host, oldest first.
+    fn records(&self) -> Vec<Record>;
+
+    /// The metrics of the whole host: `GET /metrics`.
+    fn metrics(&self) -> String;
+
+    /// An operation, running or kept: `GET /v1/operations/{id}`.
     fn operation(&self, id: OperationId) -> Option<Operation>;
 
     /// The longest time the host itself may add to what it does at once: none in simulated time.
     fn promptness(&self) -> Duration;
-}
 
-/// How an engine behaves.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum EngineKind {
-    /// Loads, is healthy, exits on TERM.
-    Obedient,
-    /// Loads, is healthy, goes on after TERM.
-    IgnoresTerm,
-}
-
-/// Something that goes wrong.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Fault {
-    /// The engine exits with a code.
-    Exits(i32),
-    /// The engine stops answering probes.
-    Hangs,
-}
-
-/// What can be seen from outside.
-#[derive(Clone, Debug)]
-pub struct Observation {
-    /// The pool's own status: `GET /v1/pools/{id}`.
-    pub status: Option<PoolStatus>,
-    /// The registry snapshot: `GET /v1/pools`.
-    pub snapshot: Vec<PoolStatus>,
-    /// Every process the pool ever had, oldest first.
-    pub processes: Vec<ProcessSeen>,
-    /// What its PID file says, if there is one.
-    pub pid_file: Option<u32>,
-    /// Whether there is a handoff file.
-    pub handoff_file: bool,
-    /// Log records of the whole host, oldest first.
-    pub records: Vec<Record>,
-    /// The metrics of the whole host: `GET /metrics`.
-    pub metrics: String,
-}
-
-impl Observation {
-    /// The pool's entry in the registry snapshot.
-    #[must_use]
-    pub fn registry_entry(&self, pool: &str) -> Option<&PoolStatus> {
-        self.snapshot.iter().find(|entry| entry.pool_id == pool)
-    }
-}
-
-/// One pool as readers see it.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct PoolStatus {
-    /// Its name.
-    pub pool_id: String,
-    /// Its phase.
-    pub phase: PhaseName,
-    /// Whether a drain runs.
-    pub draining: bool,
-    /// Until the drain's deadline.
-    pub drain_left: Option<Duration>,
-    /// Live.
-    pub live: bool,
-    /// Ready.
-    pub ready: bool,
-    /// Leases active.
-    pub leases_active: u32,
-    /// Leases we ever cut.
-    pub leases_cut: u64,
-}
-
-/// One process.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct ProcessSeen {
-    /// Its pid.
-    pub pid: u32,
-    /// Whether it runs.
-    pub alive: bool,
-    /// What it was sent, oldest first.
-    pub signals: Vec<Signal>,
+    /// What the run was, as one number, where runs can be the same.
+    fn fingerprint(&self) -> Option<u64>;
 }

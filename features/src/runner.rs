@@ -2,13 +2,23 @@
 //!
 //! cucumber 0.23 would let several of these pass in silence: `fail_on_skipped` is lost when a writer is
 //! set after it, and nothing to run counts as success. Test targets call [`main`].
+//!
+//! Every scenario runs once under every seed. At the end each gets one line with a hash of all its runs, so
+//! that two runs of the same code can be compared by their output: no clock is in it, and no random order.
 
+use std::cell::RefCell;
+use std::collections::BTreeMap;
 use std::fmt;
+use std::io;
+use std::ops::Range;
 use std::path::{Path, PathBuf};
 use std::process::ExitCode;
+use std::rc::Rc;
 
-use cucumber::gherkin::{Scenario, StepType};
-use cucumber::writer::{Basic, Summarize};
+use cucumber::event::ScenarioFinished;
+use cucumber::gherkin::{Feature, Scenario, StepType};
+use cucumber::writer::basic::Coloring;
+use cucumber::writer::{Basic, Summarize, Verbosity};
 use cucumber::{World as _, WriterExt as _, cli};
 use futures::FutureExt as _;
 
@@ -23,10 +33,13 @@ pub type Arguments = cli::Opts<
     cli::Empty,
 >;
 
+/// Makes the host of one scenario from a seed.
+pub type MakeBackend = fn(u64) -> Box<dyn Backend>;
+
 /// How a run ended.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Verdict {
-    /// Every scenario that was selected passed, and there was one.
+    /// Every scenario that was selected passed, under every seed, and there was one.
     Passed {
         /// How many.
         scenarios: usize,
@@ -47,13 +60,57 @@ impl fmt::Display for Verdict {
     }
 }
 
-/// The whole of a test target: arguments from the command line, features from the environment or from
-/// `scenarios/`, a fresh backend for every scenario.
-pub fn main(backend: fn() -> Box<dyn Backend>) -> ExitCode {
+/// A whole run.
+#[derive(Clone, Debug)]
+pub struct Report {
+    /// How it ended.
+    pub verdict: Verdict,
+    /// Every scenario that was run, by place.
+    pub scenarios: Vec<ScenarioResult>,
+}
+
+/// One scenario, under every seed.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct ScenarioResult {
+    /// The feature file, relative to where the runner looked, and the scenario's line in it.
+    pub place: (String, usize),
+    /// Its name.
+    pub name: String,
+    /// Its tags and its feature's, without `@`.
+    pub tags: Vec<String>,
+    /// Whether it passed under every seed.
+    pub passed: bool,
+    /// What its runs were, as one number; `None` where runs are never the same.
+    pub hash: Option<u64>,
+}
+
+impl fmt::Display for ScenarioResult {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let (file, line) = &self.place;
+        let mark = if self.passed { "" } else { "  FAILED" };
+        match self.hash {
+            Some(hash) => write!(f, "{hash:016x}  {file}:{line}  {}{mark}", self.name),
+            None => write!(f, "{file}:{line}  {}{mark}", self.name),
+        }
+    }
+}
+
+/// The seed of a run that names none: any does, for scenarios say what must hold whatever the order of
+/// simultaneous things.
+const FIRST_SEED: u64 = 42;
+
+/// The whole of a test target: arguments from the command line, features and seeds from the environment, a
+/// fresh backend for every scenario.
+pub fn main(backend: MakeBackend) -> ExitCode {
     let arguments = Arguments::parsed();
-    let verdict = match feature_path(&|name| std::env::var_os(name).map(PathBuf::from)) {
-        Ok(features) => run(&features, arguments, backend),
-        Err(reason) => Verdict::Failed { reason },
+    let variable = |name: &str| std::env::var_os(name).map(PathBuf::from);
+    let verdict = match (feature_path(&variable), seeds(&|name| std::env::var(name).ok())) {
+        (Ok(features), Ok(seeds)) => {
+            let report = run(&features, &arguments, seeds, backend);
+            report.scenarios.iter().for_each(|scenario| println!("{scenario}"));
+            report.verdict
+        }
+        (Err(reason), _) | (_, Err(reason)) => Verdict::Failed { reason },
     };
     println!("{verdict}");
     match verdict {
@@ -79,32 +136,134 @@ pub fn feature_path(variable: &dyn Fn(&str) -> Option<PathBuf>) -> Result<PathBu
             format!("{name}={} is not there: give a .feature file or a folder of them", path.display())
         });
     }
-    Ok(package.join("scenarios"))
+    Ok(scenarios())
 }
 
-/// Runs the features of a file or folder, one scenario after the other.
+/// Where all scenarios are.
 #[must_use]
-pub fn run(features: &Path, arguments: Arguments, backend: fn() -> Box<dyn Backend>) -> Verdict {
-    if !features.exists() {
-        return Verdict::Failed { reason: format!("no such feature file or folder: {}", features.display()) };
+pub fn scenarios() -> PathBuf {
+    Path::new(env!("CARGO_MANIFEST_DIR")).join("scenarios")
+}
+
+/// The seeds to run under: `FEATURES_SEEDS` of them, or the one that `FEATURES_SEED` names; without either,
+/// one.
+///
+/// # Errors
+/// One line that says which variable holds no number.
+pub fn seeds(variable: &dyn Fn(&str) -> Option<String>) -> Result<Range<u64>, String> {
+    let number = |name: &str| match variable(name) {
+        Some(text) => {
+            text.parse::<u64>().map(Some).map_err(|_| format!("{name}={text} is not a number: give one"))
+        }
+        None => Ok(None),
+    };
+    match (number("FEATURES_SEED")?, number("FEATURES_SEEDS")?) {
+        (Some(seed), _) => Ok(seed..seed + 1),
+        (None, Some(0)) => Err("FEATURES_SEEDS=0 would prove nothing: give 1 or more".to_owned()),
+        (None, count) => Ok(FIRST_SEED..FIRST_SEED + count.unwrap_or(1)),
     }
-    let writer = Basic::stdout().summarized();
+}
+
+/// Runs the features of a file or folder, one scenario after the other, under one seed after the other.
+#[must_use]
+pub fn run(features: &Path, arguments: &Arguments, seeds: Range<u64>, backend: MakeBackend) -> Report {
+    let mut results = BTreeMap::new();
+    let mut verdict = Verdict::Failed { reason: "no seed was given".to_owned() };
+    if !features.exists() {
+        let reason = format!("no such feature file or folder: {}", features.display());
+        return Report { verdict: Verdict::Failed { reason }, scenarios: Vec::new() };
+    }
+    for seed in seeds.clone() {
+        // The first seed's output is shown; another's only when it failed.
+        let output = Output { shown: seed == seeds.start, kept: Rc::default() };
+        let of_seed = run_once(features, arguments, seed, backend, output.clone());
+        let failed = matches!(of_seed.0, Verdict::Failed { .. });
+        if failed && !output.shown {
+            print!("{}", String::from_utf8_lossy(&output.kept.borrow()));
+        }
+        of_seed.1.into_iter().for_each(|result| merge(&mut results, result));
+        verdict = of_seed.0;
+        if let Verdict::Failed { reason } = &mut verdict {
+            reason.push_str(&format!(" (seed {seed})"));
+            break;
+        }
+    }
+    Report { verdict, scenarios: results.into_values().collect() }
+}
+
+type Results = BTreeMap<(String, usize), ScenarioResult>;
+
+fn run_once(
+    features: &Path,
+    arguments: &Arguments,
+    seed: u64,
+    backend: MakeBackend,
+    output: Output,
+) -> (Verdict, Vec<ScenarioResult>) {
+    let writer = Basic::new(output, Coloring::Auto, Verbosity::Default).summarized();
+    let results: Rc<RefCell<Vec<ScenarioResult>>> = Rc::default();
+    let (kept, root) = (Rc::clone(&results), features.to_owned());
     let run = PoolWorld::cucumber()
         .with_writer(writer)
         // After the writer: before it, it would be lost.
         .fail_on_skipped()
         .max_concurrent_scenarios(1)
-        .before(move |_, _, _, world| async move { world.backend = Some(backend()) }.boxed_local())
-        .after(|_, _, scenario, _, _| async move { must_assert(scenario) }.boxed_local())
-        .with_cli(arguments)
+        .before(move |_, _, _, world| async move { world.backend = Some(backend(seed)) }.boxed_local())
+        .after(move |feature, _, scenario, finished, world| {
+            let result = result_of(&root, feature, scenario, finished, world.as_deref());
+            kept.borrow_mut().push(result);
+            async move { must_assert(scenario) }.boxed_local()
+        })
+        .with_cli(arguments.clone())
         .run(features.to_owned());
-    judge(&futures::executor::block_on(run))
+    let verdict = judge(&futures::executor::block_on(run));
+    let results = results.take();
+    (verdict, results)
+}
+
+fn result_of(
+    root: &Path,
+    feature: &Feature,
+    scenario: &Scenario,
+    finished: &ScenarioFinished,
+    world: Option<&PoolWorld>,
+) -> ScenarioResult {
+    let path = feature.path.as_deref().unwrap_or(Path::new(""));
+    let relative = path.strip_prefix(root).ok().filter(|path| !path.as_os_str().is_empty());
+    let file = relative.or(path.file_name().map(Path::new)).unwrap_or(path);
+    ScenarioResult {
+        place: (file.display().to_string(), scenario.position.line),
+        name: scenario.name.clone(),
+        tags: feature.tags.iter().chain(&scenario.tags).cloned().collect(),
+        passed: asserts(scenario) && matches!(finished, ScenarioFinished::StepPassed),
+        hash: world.and_then(|world| world.backend.as_ref()?.fingerprint()),
+    }
+}
+
+/// One more run of the same scenario.
+fn merge(results: &mut Results, result: ScenarioResult) {
+    match results.get_mut(&result.place) {
+        None => {
+            results.insert(result.place.clone(), result);
+        }
+        Some(known) => {
+            known.passed &= result.passed;
+            // As in FNV: the order of the seeds matters.
+            known.hash = known
+                .hash
+                .zip(result.hash)
+                .map(|(all, one)| all.rotate_left(5).wrapping_mul(0x0000_0100_0000_01b3) ^ one);
+        }
+    }
+}
+
+fn asserts(scenario: &Scenario) -> bool {
+    scenario.steps.iter().any(|step| step.ty == StepType::Then)
 }
 
 /// A scenario without a Then proves nothing.
 fn must_assert(scenario: &Scenario) {
-    let asserts = scenario.steps.iter().any(|step| step.ty == StepType::Then);
-    assert!(asserts, "the scenario {:?} asserts nothing: it has no Then", scenario.name);
+    assert!(asserts(scenario), "the scenario {:?} asserts nothing: it has no Then", scenario.name);
 }
 
 fn judge<W>(summary: &W) -> Verdict
@@ -128,4 +287,24 @@ where
     Verdict::Passed { scenarios: scenarios.passed }
 }
 
-type SummarizedWriter = cucumber::writer::Normalize<PoolWorld, Basic>;
+type SummarizedWriter = cucumber::writer::Normalize<PoolWorld, Basic<Output>>;
+
+/// Shows what is written, or keeps it until it is known whether anybody wants to see it.
+#[derive(Clone, Debug)]
+struct Output {
+    shown: bool,
+    kept: Rc<RefCell<Vec<u8>>>,
+}
+
+impl io::Write for Output {
+    fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
+        if self.shown {
+            return io::stdout().write(bytes);
+        }
+        self.kept.borrow_mut().write(bytes)
+    }
+
+    fn flush(&mut self) -> io::Result<()> {
+        if self.shown { io::stdout().flush() } else { Ok(()) }
+    }
+}

@@ -85,7 +85,7 @@ const CASES: [Case; 8] = [
 
 fn main() -> ExitCode {
     if std::env::var_os(CHILD).is_some() {
-        return pool_manager_features::main(|| Box::new(SimBackend::new(1)));
+        return pool_manager_features::main(|seed| Box::new(SimBackend::new(seed)));
     }
     for case in &CASES {
         let folder = tempfile::tempdir().expect("a temporary folder can be made");

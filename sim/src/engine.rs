@@ -19,6 +19,8 @@ pub struct EngineProfile {
     pub term: TermBehaviour,
     /// From KILL to its end.
     pub kill: Span,
+    /// From its end until the memory of its GPUs is free.
+    pub lingers: Span,
     /// Ways it may die by itself.
     pub hazard: Option<Hazard>,
     /// Once in so many spawns no process comes of it; 0: never.
@@ -88,6 +90,7 @@ impl Default for EngineProfile {
             health: EngineHealth::Healthy,
             term: TermBehaviour::Exits(Span::millis(50, 50)),
             kill: Span::millis(1, 1),
+            lingers: Span::NONE,
             hazard: None,
             spawn_fails_one_in: 0,
             spawn_error: SpawnError::NoResources,

@@ -14,6 +14,8 @@ mod operator;
 mod oracle;
 mod process_table;
 mod random;
+mod release;
+mod staging;
 mod trace;
 mod world;
 
@@ -24,5 +26,7 @@ pub use operator::Operator;
 pub use oracle::{Observed, Oracle, Violation};
 pub use process_table::{Process, ProcessTable};
 pub use random::{Span, Stream};
+pub use release::Resources;
+pub use staging::{Staging, StagingAsked, StagingProfile};
 pub use trace::{Step, Trace};
 pub use world::{Latencies, TurnOrder, World, WorldConfig, test_pool};

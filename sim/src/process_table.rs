@@ -3,7 +3,9 @@
 
 use std::collections::BTreeMap;
 
-use pool_manager_core::{EngineRef, EvidenceReport, ExitStatus, PoolUid, Signal, Time};
+use pool_manager_core::{
+    EngineRef, EvidenceReport, ExitStatus, PoolUid, ProbeAnswer, ProbeKind, Signal, SpecHash, Time,
+};
 
 use crate::engine::{EngineHealth, TermBehaviour};
 use crate::random::Span;
@@ -15,6 +17,10 @@ pub struct Process {
     pub engine: EngineRef,
     /// Never reused.
     pub pid: u32,
+    /// What it was started with.
+    pub spec: SpecHash,
+    /// When it was made.
+    pub spawned: Time,
     /// From when on it is loaded.
     pub loaded_at: Time,
     /// What it answers then.
@@ -23,6 +29,14 @@ pub struct Process {
     pub term: TermBehaviour,
     /// From KILL to its end.
     pub kill: Span,
+    /// From its end until the memory of its GPUs is free.
+    pub lingers: Span,
+    /// Every probe that was sent to it, oldest first.
+    pub probes: Vec<(Time, ProbeKind)>,
+    /// Every answer it gave, or failed to give, oldest first.
+    pub answers: Vec<(Time, ProbeAnswer)>,
+    /// How many bytes it has logged.
+    pub logged: u64,
     /// Every signal it got, oldest first.
     pub signals: Vec<(Time, Signal)>,
     /// Whether its spawn was acknowledged.

@@ -51,9 +51,7 @@ impl Pool {
         let report = if stopped_for == Some(StopCause::Asked) {
             Some(EvidenceReport::default())
         } else {
-            let id = self.run_errand(cx, Errand::Evidence, EVIDENCE_WITHIN + EVIDENCE_MARGIN);
-            let engine = self.engine_ref(incarnation);
-            cx.outbox.effects.push_back(Effect::CollectEvidence { id, engine, within: EVIDENCE_WITHIN });
+            self.ask_evidence(cx, incarnation);
             None
         };
         self.enter(cx, Phase::Ended(Ended { engine, at: cx.now, status, stopped_for, report }));
@@ -61,6 +59,13 @@ impl Pool {
         self.want_file(cx, incarnation, FileKind::Handoff, false);
         self.want_file(cx, incarnation, FileKind::Pid, false);
         self.settle(cx);
+    }
+
+    /// Asks why an engine ended.
+    pub(super) fn ask_evidence(&mut self, cx: &mut Cx<'_>, incarnation: Incarnation) {
+        let id = self.run_errand(cx, Errand::Evidence, EVIDENCE_WITHIN + EVIDENCE_MARGIN);
+        let engine = self.engine_ref(incarnation);
+        cx.outbox.effects.push_back(Effect::CollectEvidence { id, engine, within: EVIDENCE_WITHIN });
     }
 
     pub(super) fn explained(&mut self, cx: &mut Cx<'_>, report: EvidenceReport) {

@@ -3,13 +3,15 @@
 //!
 //! `host` calls the entry points below, one per input. The rest of a pool's life is in `start`
 //! (Stopped to Ready), `serve` (leases, liveness), `draining`, `suspect` (CUDA errors of a live engine), `end`
-//! (stop, exit, verdict, what next), `supervise` (restart under policy), `replace` (reload) and `operate`
-//! (commands).
+//! (stop, exit, verdict, what next), `supervise` (restart under policy), `replace` (reload), `resume` and
+//! `recall` (the supervisor was started again) and `operate` (commands).
 
 mod draining;
 mod end;
 mod operate;
+mod recall;
 mod replace;
+mod resume;
 mod serve;
 mod start;
 mod supervise;
@@ -86,8 +88,8 @@ pub(crate) struct Pool {
     running: Option<Running>,
     last_operation: Option<OperationId>,
     supervision: Supervision,
-    /// Incarnations begun in this epoch.
-    incarnations: u32,
+    /// The newest that was begun; the next one is counted on in its epoch, or from 1 in a new one.
+    last_incarnation: Incarnation,
     deadlines: Deadlines,
     errands: Errands,
     /// Spawns that were given up: should one succeed after all, its process is stopped at once.
@@ -185,7 +187,7 @@ impl Pool {
             running: None,
             last_operation: None,
             supervision: Supervision::default(),
-            incarnations: 0,
+            last_incarnation: Incarnation { epoch: cx.epoch, n: 0 },
             deadlines: Deadlines::default(),
             errands: Errands::default(),
             abandoned_spawns: BTreeMap::new(),

@@ -40,7 +40,6 @@ impl Pool {
 
     /// Begins a reload whose operation has just begun.
     pub(super) fn begin_reload(&mut self, cx: &mut Cx<'_>, reload: Reloading) {
-        let spec = reload.target.hash;
         if let Some(running) = &mut self.running {
             running.reload = Some(Box::new(reload));
         }
@@ -48,8 +47,21 @@ impl Pool {
             // The restart it supersedes would have drained for a model that is not staged yet.
             self.serve_again(cx, DrainOutcome::Superseded);
         }
+        self.ask_preflight(cx);
+    }
+
+    /// Asks what the reload would need.
+    pub(super) fn ask_preflight(&mut self, cx: &mut Cx<'_>) {
+        let Some(spec) = self.reloading().map(|reload| reload.target.hash) else { return };
         let id = self.run_errand(cx, Errand::Preflight, PREFLIGHT_WITHIN);
         cx.outbox.effects.push_back(Effect::Preflight { id, pool: self.uid, spec });
+    }
+
+    /// Asks for the reload's model.
+    pub(super) fn ask_stage_next(&mut self, cx: &mut Cx<'_>) {
+        let Some(spec) = self.reloading().map(|reload| reload.target.hash) else { return };
+        let id = self.run_errand(cx, Errand::StageNext, self.policy.start.stage_stall);
+        cx.outbox.effects.push_back(Effect::Stage { id, pool: self.uid, spec });
     }
 
     /// What the reload needs is known.
@@ -65,9 +77,7 @@ impl Pool {
             self.wanted = Wanted::Up;
             return self.bring_up(cx);
         }
-        let spec = reload.target.hash;
-        let id = self.run_errand(cx, Errand::StageNext, self.policy.start.stage_stall);
-        cx.outbox.effects.push_back(Effect::Stage { id, pool: self.uid, spec });
+        self.ask_stage_next(cx);
         self.advance_reload(cx);
     }
 

@@ -16,6 +16,7 @@ use crate::operation::Outcome;
 use crate::phase::{Engine, Held, Phase, Serving, StartCause, Stopping, Trouble, Waiting, Wanted};
 use crate::pool::{Cx, Pool, RELEASE_POLL, RELEASE_WITHIN, SPAWN_WITHIN};
 use crate::signs::Signs;
+use crate::time::Time;
 use crate::verdict::{CrashClass, Evidence, HostProblem, StopCause, Verdict};
 
 impl Pool {
@@ -184,7 +185,7 @@ impl Pool {
     }
 
     /// Arms what is due when a ready engine has been stable, and the first liveness probe.
-    fn watch_ready(&mut self, cx: &Cx<'_>, cause: StartCause) {
+    pub(super) fn watch_ready(&mut self, since: Time, cause: StartCause) {
         let restart = &self.policy.restart;
         let resets = [
             (Due::Stable, restart.stable_after),
@@ -192,14 +193,14 @@ impl Pool {
         ];
         for (due, after) in resets {
             if !after.is_zero() {
-                self.deadlines.arm(due, cx.now + after);
+                self.deadlines.arm(due, since + after);
             }
         }
         if cause == StartCause::Allowed || !self.supervision.circuits.both_closed() {
-            self.deadlines.arm(Due::TrialOver, cx.now + self.policy.restart.trial_stable);
+            self.deadlines.arm(Due::TrialOver, since + self.policy.restart.trial_stable);
         }
         if !self.policy.liveness.interval.is_zero() {
-            self.deadlines.arm(Due::ProbeSend, cx.now + self.policy.liveness.interval);
+            self.deadlines.arm(Due::ProbeSend, since + self.policy.liveness.interval);
         }
     }
 
@@ -216,7 +217,7 @@ impl Pool {
         }
         self.enter(cx, Phase::Ready(Serving { engine, liveness, trouble: Trouble::None }));
         self.tell(cx, EventKind::EngineReady { took });
-        self.watch_ready(cx, engine.cause);
+        self.watch_ready(cx.now, engine.cause);
         self.want_file(cx, engine.incarnation, FileKind::Handoff, true);
         if self.awaits_ready() || engine.cause == StartCause::Candidate {
             return self.end_operation(cx, Outcome::Completed);
@@ -227,8 +228,9 @@ impl Pool {
 
     fn spawn(&mut self, cx: &mut Cx<'_>, cause: StartCause) {
         self.count_start(cx, cause);
-        self.incarnations += 1;
-        let incarnation = Incarnation { epoch: cx.epoch, n: self.incarnations };
+        let begun = if self.last_incarnation.epoch == cx.epoch { self.last_incarnation.n } else { 0 };
+        let incarnation = Incarnation { epoch: cx.epoch, n: begun + 1 };
+        self.last_incarnation = incarnation;
         let (spawned, signs) = (cx.now, Signs::default());
         let engine = Engine { incarnation, pid: None, spawned, ready_since: None, cause, signs };
         self.deadlines.arm(Due::StartTimeout, cx.now + self.policy.start.timeout);
@@ -239,7 +241,7 @@ impl Pool {
         cx.outbox.effects.push_back(Effect::Spawn { id, engine, spec });
     }
 
-    fn ask_stage(&mut self, cx: &mut Cx<'_>) {
+    pub(super) fn ask_stage(&mut self, cx: &mut Cx<'_>) {
         let id = self.run_errand(cx, Errand::Stage, self.policy.start.stage_stall);
         cx.outbox.effects.push_back(Effect::Stage { id, pool: self.uid, spec: self.spec.hash });
     }

@@ -12,7 +12,7 @@ use crate::deadline::Due;
 use crate::errand::Errand;
 use crate::event::EventKind;
 use crate::gate::{Gates, ReleaseGate};
-use crate::id::{CommandId, Incarnation};
+use crate::id::CommandId;
 use crate::input::{SpawnError, StageError};
 use crate::limiter::Admission;
 use crate::phase::{DownBy, Ended, Held, Phase, StartCause, Waiting, Wanted};
@@ -282,11 +282,7 @@ impl Pool {
     }
 
     fn backoff(&self, cx: &Cx<'_>, class: CrashClass) -> (Duration, Duration) {
-        let key = backoff::Key {
-            seed: cx.seed,
-            pool: self.uid,
-            incarnation: Incarnation { epoch: cx.epoch, n: self.incarnations },
-        };
+        let key = backoff::Key { seed: cx.seed, pool: self.uid, incarnation: self.last_incarnation };
         // A clean end waits the first step, whatever failed before it.
         let failures = if class == CrashClass::Clean { 1 } else { self.supervision.failures.max(1) };
         let policy = &self.policy.restart;
@@ -307,7 +303,7 @@ impl Pool {
         Gates { window_until, circuit_until, limiter_until: None, ..gates }
     }
 
-    fn admission(&self, cx: &mut Cx<'_>, cause: StartCause) -> Admission {
+    pub(super) fn admission(&self, cx: &mut Cx<'_>, cause: StartCause) -> Admission {
         // How fast another spec loads is not known.
         let known = self.load_time.filter(|_| cause != StartCause::Candidate);
         let is_quick = known.is_some_and(|load| cx.books.limiter.exempts(load));

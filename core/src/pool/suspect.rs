@@ -62,6 +62,10 @@ impl Pool {
     /// Nothing followed the line: the engine serves again.
     pub(super) fn suspicion_over(&mut self, cx: &mut Cx<'_>) {
         let Phase::Ready(serving @ Serving { trouble: Trouble::Suspect, .. }) = self.phase else { return };
+        if let Some(answered_by) = self.deadlines.of(Due::ProbeAnswer) {
+            // A slow engine may answer later than it is suspected for: its answer decides.
+            return self.deadlines.arm(Due::SuspectOver, answered_by);
+        }
         self.phase = Phase::Ready(Serving { trouble: Trouble::None, ..serving });
         self.note(Signs::cleared);
         self.tell(cx, EventKind::EngineCleared);

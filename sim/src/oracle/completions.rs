@@ -17,6 +17,10 @@ pub(super) struct Completions {
 
 impl Oracle for Completions {
     fn input(&mut self, input: &Input) -> Result<(), Violation> {
+        if let Input::Resume(_) = input {
+            // The executors died with the supervisor.
+            self.open.clear();
+        }
         if let Input::Completed { effect, .. } = input {
             let was_open = self.open.remove(effect) || self.cancelled.remove(effect);
             return hold(was_open, "W02: an effect is completed exactly once", || {

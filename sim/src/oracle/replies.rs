@@ -27,13 +27,17 @@ impl Oracle for Replies {
             | Input::Register { command, .. } => {
                 self.open.insert(*command);
             }
+            // Callers lost their connection when the supervisor died.
+            Input::Resume(_) => {
+                self.open.clear();
+                self.asks.clear();
+            }
             Input::Completed { .. }
             | Input::Exited { .. }
             | Input::Gap { .. }
             | Input::GpuFault { .. }
             | Input::LeaseWithdraw { .. }
             | Input::LogLine { .. }
-            | Input::Resume(_)
             | Input::Shutdown { .. }
             | Input::StageProgress { .. }
             | Input::Stalled

@@ -1,8 +1,10 @@
 //! What the core's effects lead to in the simulated host, and when.
 
+use std::time::Duration;
+
 use pool_manager_core::{
-    Answer, CommandId, Completion, Effect, EffectId, EngineRef, EvidenceReport, FileKind, LogEvidence,
-    ModelStamp, Preflight, Signal, SpecHash,
+    Answer, CommandId, Completion, Effect, EffectId, EngineRef, EvidenceReport, FileKind, LeaseId, LogClass,
+    LogEvidence, PoolUid, Preflight, ProbeKind, Signal, SpecHash, StageError,
 };
 
 use super::{Occurrence, World};
@@ -17,9 +19,12 @@ const STUCK_FOR: Span = Span::millis(30_000, 90_000);
 impl World {
     pub(super) fn carry_out(&mut self, effect: Effect) {
         match effect {
-            Effect::CancelStage { id } => self.agenda.retain(|occurrence| !occurrence.completes(id)),
-            Effect::CheckRelease { id, .. } => {
-                self.later(self.latencies.release, Occurrence::ReleaseLands { id });
+            Effect::CancelStage { id } => {
+                self.staging.interrupt(id, self.now);
+                self.agenda.retain(|occurrence| !occurrence.is_of_staging(id));
+            }
+            Effect::CheckRelease { id, spec } => {
+                self.later(self.latencies.release, Occurrence::ReleaseLands { id, spec });
             }
             Effect::CollectEvidence { id, engine, within } => {
                 let took = self.streams.executors.span(self.latencies.evidence).min(within);
@@ -28,25 +33,51 @@ impl World {
             }
             Effect::Exit => self.exited = true,
             Effect::Preflight { id, spec, .. } => {
-                let preflight = Preflight { stamp: Some(ModelStamp(spec.0)), fetch: false };
-                let result = Completion::Preflighted(Ok(preflight));
+                let result = Completion::Preflighted(self.preflight(spec));
                 self.later(self.latencies.stage, Occurrence::Completes { id, result });
             }
-            Effect::Probe { id, engine, timeout, .. } => self.probe(id, engine, timeout),
+            Effect::Probe { id, engine, kind, timeout } => self.probe(id, engine, kind, timeout),
             Effect::RemoveFile { id, engine, file } => {
                 self.later(self.latencies.file, Occurrence::RemovalLands { id, engine, file });
             }
             Effect::Reply { command, answer } => self.deliver(command, *answer),
             Effect::Signal { engine, signal } => self.signal(engine, signal),
             Effect::Spawn { id, engine, spec } => self.spawn(id, engine, spec),
-            Effect::Stage { id, spec, .. } => {
-                let result = Completion::Staged(Ok(ModelStamp(spec.0)));
-                self.later(self.latencies.stage, Occurrence::Completes { id, result });
-            }
+            Effect::Stage { id, pool, spec } => self.stage(id, pool, spec),
             Effect::WriteFile { id, engine, file } => {
                 let stored = StoredFile { by: engine, content: self.content(engine, file) };
                 self.later(self.latencies.file, Occurrence::WriteLands { id, file, stored });
             }
+        }
+    }
+
+    fn preflight(&self, spec: SpecHash) -> Result<Preflight, StageError> {
+        match self.staging.profile(spec).preflight_fails {
+            Some(error) => Err(error),
+            None => {
+                let stamp = Some(self.staging.stamp(spec));
+                Ok(Preflight { stamp, fetch: self.staging.must_fetch(spec) })
+            }
+        }
+    }
+
+    /// Files the end of a staging and all news of its progress; what an earlier one fetched is not fetched
+    /// again.
+    fn stage(&mut self, id: EffectId, pool: PoolUid, spec: SpecHash) {
+        let profile = self.staging.profile(spec);
+        let span = profile.takes.unwrap_or(self.latencies.stage);
+        let drawn = self.streams.executors.span(span);
+        let takes = drawn.saturating_sub(self.staging.done_before(spec));
+        let lag = self.streams.executors.span(self.latencies.lag);
+        self.staging.begin(id, pool, spec, self.now);
+        let moves_until = profile.stalls_after.map_or(takes, |stalls| stalls.min(takes));
+        let mut next = profile.progress_every;
+        while !next.is_zero() && next < moves_until {
+            self.agenda.file(self.now + next, Occurrence::StageMoves { id });
+            next += profile.progress_every;
+        }
+        if profile.stalls_after.is_none() {
+            self.agenda.file(self.now + takes + lag, Occurrence::StageLands { id });
         }
     }
 
@@ -68,7 +99,7 @@ impl World {
         }
         let loaded_at = now + stream.span(profile.load);
         let kill = if stream.one_in(profile.sticks_one_in) { STUCK_FOR } else { profile.kill };
-        let EngineProfile { health, term, hazard, .. } = profile;
+        let EngineProfile { health, term, lingers, hazard, .. } = profile;
         if let Some(hazard) = hazard
             && stream.one_in(hazard.one_in)
             && let Some(ending) = stream.pick(&hazard.endings).cloned()
@@ -80,10 +111,16 @@ impl World {
         self.processes.add(Process {
             engine,
             pid,
+            spec,
+            spawned: now,
             loaded_at,
             health,
             term,
             kill,
+            lingers,
+            probes: Vec::new(),
+            answers: Vec::new(),
+            logged: 0,
             signals: Vec::new(),
             acknowledged: false,
             ended: None,
@@ -108,7 +145,10 @@ impl World {
     }
 
     /// A hanging engine is found out when the probe gives up; any other answers after a while.
-    fn probe(&mut self, id: EffectId, engine: EngineRef, timeout: core::time::Duration) {
+    fn probe(&mut self, id: EffectId, engine: EngineRef, kind: ProbeKind, timeout: Duration) {
+        if let Some(process) = self.processes.get_mut(engine) {
+            process.probes.push((self.now, kind));
+        }
         let hangs = self.processes.of(engine).is_some_and(|process| {
             process.is_alive() && process.health == EngineHealth::Hangs && process.loaded_at <= self.now
         });
@@ -117,17 +157,19 @@ impl World {
         self.agenda.file(self.now + took, Occurrence::ProbeLands { id, engine, asked: self.now, timeout });
     }
 
+    /// What the engine was started with goes into its files, not what the pool is to run next.
     fn content(&self, engine: EngineRef, file: FileKind) -> Content {
-        let pool = self.host.view().pool(engine.pool);
-        match (file, pool) {
-            (FileKind::Handoff, Some(pool)) => Content::Handoff {
+        let process = self.processes.of(engine);
+        let spec = process.and_then(|process| self.specs.get(&process.spec));
+        match (file, self.host.view().pool(engine.pool), spec) {
+            (FileKind::Handoff, Some(pool), Some(spec)) => Content::Handoff {
                 pool_id: pool.name.as_str().to_owned(),
-                catalog: pool.spec.catalog.clone(),
-                device_mask: pool.spec.device_mask.clone(),
+                catalog: spec.catalog.clone(),
+                device_mask: spec.device_mask.clone(),
                 slots_total: pool.policy.lease.slots,
             },
-            (FileKind::Pid, _) | (FileKind::Handoff, None) => {
-                Content::Pid(self.processes.of(engine).map_or(0, |process| process.pid))
+            (FileKind::Pid, ..) | (FileKind::Handoff, ..) => {
+                Content::Pid(process.map_or(0, |process| process.pid))
             }
         }
     }
@@ -144,7 +186,7 @@ impl World {
         }
     }
 
-    fn work(&mut self, pool: pool_manager_core::PoolUid, lease: pool_manager_core::LeaseId) {
+    fn work(&mut self, pool: PoolUid, lease: LeaseId) {
         let Some(traffic) = self.traffic.get(&pool).copied() else { return };
         let stream = self.streams.of_clients(self.seed, pool);
         let work = stream.span(traffic.work);
@@ -157,8 +199,9 @@ impl World {
     }
 }
 
-/// The report of an ending: its lines at successive offsets.
-pub(super) fn evidence_of(ending: &Ending) -> EvidenceReport {
-    let line = |(place, class): (usize, &_)| LogEvidence { class: *class, offset: place as u64 * 100 };
-    EvidenceReport { log: ending.log.iter().enumerate().map(line).collect(), oom_kill: Some(ending.oom_kill) }
+/// The next line a process logs.
+pub(super) const fn evidence_line(process: &mut Process, class: LogClass) -> LogEvidence {
+    let offset = process.logged;
+    process.logged += 100;
+    LogEvidence { class, offset }
 }

@@ -4,10 +4,10 @@ use core::time::Duration;
 
 use pool_manager_core::{
     Completion, EffectId, EngineRef, FileKind, Input, LeaseId, PoolUid, Priority, ProbeAnswer, ReleaseAnswer,
-    Spawned, Time, Verb,
+    Spawned, SpecHash, Time, Verb,
 };
 
-use super::effects::evidence_of;
+use super::effects::evidence_line;
 use super::{World, correlation_of};
 use crate::clients::Request;
 use crate::disk::StoredFile;
@@ -37,19 +37,46 @@ pub(super) enum Occurrence {
     /// The core hears of an end.
     ExitSeen { engine: EngineRef },
     /// A release check looks.
-    ReleaseLands { id: EffectId },
+    ReleaseLands { id: EffectId, spec: SpecHash },
     /// A file is gone.
     RemovalLands { id: EffectId, engine: EngineRef, file: FileKind },
     /// A spawn is acknowledged.
     SpawnLands { id: EffectId, engine: EngineRef, pid: u32 },
+    /// A staging comes to its end.
+    StageLands { id: EffectId },
+    /// A staging moves.
+    StageMoves { id: EffectId },
     /// A file is there.
     WriteLands { id: EffectId, file: FileKind, stored: StoredFile },
 }
 
 impl Occurrence {
-    /// Whether it is the end of this effect, certain when the effect was given.
-    pub(super) fn completes(&self, effect: EffectId) -> bool {
-        matches!(self, Self::Completes { id, .. } if *id == effect)
+    /// Whether it is news of this staging.
+    pub(super) fn is_of_staging(&self, effect: EffectId) -> bool {
+        matches!(self, Self::StageLands { id } | Self::StageMoves { id } if *id == effect)
+    }
+
+    /// Whether it happens all the same when the supervisor dies: executors go with it, engines, clients and
+    /// operators do not.
+    pub(super) const fn outlives_supervisor(&self) -> bool {
+        match self {
+            Self::ClientAsks(_)
+            | Self::ClientEnds(_)
+            | Self::ClientRenews(_)
+            | Self::OperatorActs
+            | Self::ProcessEnds { .. } => true,
+            Self::Arrives(_)
+            | Self::Completes { .. }
+            | Self::EvidenceLands { .. }
+            | Self::ProbeLands { .. }
+            | Self::ExitSeen { .. }
+            | Self::ReleaseLands { .. }
+            | Self::RemovalLands { .. }
+            | Self::SpawnLands { .. }
+            | Self::StageLands { .. }
+            | Self::StageMoves { .. }
+            | Self::WriteLands { .. } => false,
+        }
     }
 
     /// Whether the driver takes it after due timers: commands and lease asks.
@@ -84,6 +111,8 @@ impl Occurrence {
             | Self::ReleaseLands { .. }
             | Self::RemovalLands { .. }
             | Self::SpawnLands { .. }
+            | Self::StageLands { .. }
+            | Self::StageMoves { .. }
             | Self::WriteLands { .. } => false,
         }
     }
@@ -114,9 +143,11 @@ impl World {
             }
             Occurrence::ProcessEnds { engine, ending } => self.process_ends(engine, &ending),
             Occurrence::ExitSeen { engine } => self.exit_seen(engine),
-            Occurrence::ReleaseLands { id } => {
-                let held = self.processes.alive(id.pool).next().is_some();
-                let answer = if held { ReleaseAnswer::Held } else { ReleaseAnswer::Free };
+            Occurrence::ReleaseLands { id, spec } => {
+                let in_use = self.processes.alive(id.pool).next().is_some();
+                let answer = self.specs.get(&spec).map_or(ReleaseAnswer::Free, |spec| {
+                    self.resources.check(id.pool, spec, in_use, self.now)
+                });
                 self.complete(id, Completion::Released(answer));
             }
             Occurrence::RemovalLands { id, engine, file } => {
@@ -129,6 +160,12 @@ impl World {
                 }
                 self.complete(id, Completion::Spawned(Ok(Spawned { pid })));
             }
+            Occurrence::StageLands { id } => {
+                if let Some(result) = self.staging.end(id, self.now) {
+                    self.complete(id, Completion::Staged(result));
+                }
+            }
+            Occurrence::StageMoves { id } => self.feed(Input::StageProgress { effect: id }),
             Occurrence::WriteLands { id, file, stored } => {
                 self.disk.write(file, stored);
                 self.complete(id, Completion::FileDone(Ok(())));
@@ -146,7 +183,14 @@ impl World {
             return;
         };
         process.ended = Some((now, ending.status));
-        process.evidence = evidence_of(ending);
+        for class in &ending.log {
+            let line = evidence_line(process, *class);
+            process.evidence.log.push(line);
+        }
+        process.evidence.oom_kill = Some(ending.oom_kill);
+        let (lingers, pool) = (process.lingers, engine.pool);
+        let lingers = self.streams.of_engines(self.seed, pool).span(lingers);
+        self.resources.linger(pool, now + lingers);
         let noticed = self.streams.executors.span(self.latencies.exit_notice);
         self.agenda.file(now + noticed, Occurrence::ExitSeen { engine });
     }
@@ -175,6 +219,9 @@ impl World {
                 }
             },
         };
+        if let Some(process) = self.processes.get_mut(engine) {
+            process.answers.push((now, answer));
+        }
         self.complete(id, Completion::Probed(answer));
     }
 
@@ -208,6 +255,7 @@ impl World {
     }
 
     fn operate(&mut self, pool: PoolUid, verb: Verb) {
+        self.learn(&verb);
         let command = self.next_command();
         self.feed(Input::Command { command, correlation: correlation_of(command), pool, verb });
     }

@@ -90,6 +90,7 @@ fn profile(kind: u64) -> EngineProfile {
             _ => TermBehaviour::Ignores,
         },
         kill: Span::millis(0, 5),
+        lingers: Span::millis(0, if kind % 5 == 1 { 3000 } else { 0 }),
         hazard: Some(Hazard { one_in: 2, after: Span::millis(0, 20_000), endings }),
         spawn_fails_one_in: 8,
         spawn_error: SpawnError::NoResources,

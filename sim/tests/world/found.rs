@@ -27,7 +27,7 @@ fn phase(world: &World, pool: PoolUid) -> PhaseName {
 fn an_undrained_pool_without_liveness_probes_is_left_alone() {
     let (mut world, pool) =
         ready_world(Latencies::NONE, |spec| spec.policy.liveness.interval = Duration::ZERO);
-    world.ask_lease(pool, None);
+    world.ask_lease(pool, pool_manager_core::Priority::Interactive, None);
     world.command(pool, Verb::Drain { deadline: None });
     world.command(pool, Verb::Undrain);
     let steps = world.trace().steps();

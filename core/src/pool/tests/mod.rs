@@ -8,11 +8,15 @@ mod crash;
 mod drain;
 mod lease;
 mod operation;
+mod recall;
 mod reload;
+mod resume;
 mod shutdown;
 mod start;
 mod state;
 mod stop;
+mod supervise;
+mod suspect;
 mod suspend;
 
 use alloc::boxed::Box;

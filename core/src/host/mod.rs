@@ -7,6 +7,12 @@
 //! feeds the next; when [`Host::poll_timeout`] comes due it feeds [`Input::Timer`]. Nothing here reads a
 //! clock or a file, so the same inputs always give the same effects.
 
+mod recall;
+mod resume;
+mod view;
+
+pub use view::View;
+
 use alloc::boxed::Box;
 use alloc::collections::BTreeMap;
 use alloc::vec::Vec;
@@ -18,16 +24,15 @@ use crate::answer::{Answer, Refusal};
 use crate::deadline::{DeadlineIndex, Due};
 use crate::effect::{Effect, Signal};
 use crate::event::{Event, EventKind};
-use crate::id::{CommandId, Correlation, EffectId, EngineRef, LeaseId, OperationId, PoolName, PoolUid};
+use crate::id::{CommandId, Correlation, EffectId, EngineRef, LeaseId, PoolName, PoolUid};
 use crate::input::{Completion, Input};
 use crate::lease::Endings;
 use crate::limiter::Limiter;
-use crate::operation::{Operation, Outcomes};
+use crate::operation::Outcomes;
 use crate::pool::{Books, Cx, LeaseAsk, Outbox, Pool};
 use crate::spec::{HostConfig, PoolSpec};
 use crate::time::Time;
 use crate::verdict::LogEvidence;
-use crate::view::{LeaseView, PoolView};
 
 /// The state machine of one GPU host.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
@@ -135,7 +140,7 @@ impl Host {
                 self.tell_pool(engine.pool, |pool, cx| pool.log_line(cx, engine.incarnation, line));
             }
             Input::Register { command, correlation, spec } => self.register(command, correlation, *spec),
-            Input::Resume(_) => {}
+            Input::Resume(resume) => self.resume(&resume),
             Input::Shutdown { correlation } => self.shut_down(correlation),
             Input::StageProgress { effect } => {
                 self.tell_pool(effect.pool, |pool, cx| pool.stage_progress(cx, effect.sequence));
@@ -230,16 +235,27 @@ impl Host {
     fn stop_orphan(&mut self, effect: EffectId, result: &Completion) {
         let orphan = self.orphaned_spawns.remove(&effect);
         if let (Some(engine), Completion::Spawned(Ok(_))) = (orphan, result) {
-            let signal = Signal::KillTree;
-            self.outbox.effects.push_back(Effect::Signal { engine, signal });
-            self.outbox.events.push_back(Event {
-                at: self.now,
-                pool: Some(engine.pool),
-                incarnation: Some(engine.incarnation),
-                correlation: None,
-                kind: EventKind::Signalled { signal },
-            });
+            self.kill_orphan(engine);
         }
+    }
+
+    fn kill_orphan(&mut self, engine: EngineRef) {
+        let signal = Signal::KillTree;
+        self.outbox.effects.push_back(Effect::Signal { engine, signal });
+        self.outbox.events.push_back(Event {
+            at: self.now,
+            pool: Some(engine.pool),
+            incarnation: Some(engine.incarnation),
+            correlation: None,
+            kind: EventKind::Signalled { signal },
+        });
+    }
+
+    /// News of the host itself.
+    fn tell(&mut self, kind: EventKind) {
+        let at = self.now;
+        let event = Event { at, pool: None, incarnation: None, correlation: None, kind };
+        self.outbox.events.push_back(event);
     }
 
     fn next_pool_deadline(&self) -> Option<(Time, PoolUid, Due)> {
@@ -371,67 +387,5 @@ impl Host {
 
     fn reply(&mut self, command: CommandId, answer: Answer) {
         self.outbox.effects.push_back(Effect::Reply { command, answer: Box::new(answer) });
-    }
-}
-
-/// What readers see of a host: borrowed, consistent, in name order.
-#[derive(Clone, Copy, Debug)]
-pub struct View<'a> {
-    host: &'a Host,
-}
-
-impl<'a> View<'a> {
-    /// Every pool, by name.
-    pub fn pools(self) -> impl Iterator<Item = PoolView<'a>> {
-        self.host.names.values().filter_map(move |uid| self.pool(*uid))
-    }
-
-    /// One pool.
-    #[must_use]
-    pub fn pool(self, uid: PoolUid) -> Option<PoolView<'a>> {
-        self.host.pools.get(&uid).map(|pool| pool.view(self.host.now))
-    }
-
-    /// What a name stands for.
-    #[must_use]
-    pub fn uid_of(self, name: &str) -> Option<PoolUid> {
-        let name = PoolName::new(name).ok()?;
-        self.host.names.get(&name).copied()
-    }
-
-    /// The active leases of a pool, oldest first.
-    pub fn leases(self, uid: PoolUid) -> impl Iterator<Item = LeaseView> + 'a {
-        self.host.pools.get(&uid).into_iter().flat_map(Pool::lease_views)
-    }
-
-    /// An operation that runs, or one of the last 1000 that ended.
-    #[must_use]
-    pub fn operation(self, id: OperationId) -> Option<&'a Operation> {
-        let running = self.host.pools.values().filter_map(Pool::operation).find(|op| op.id == id);
-        running.or_else(|| self.host.books.outcomes.find(id))
-    }
-
-    /// Rises on phase, health, spec, gate and draining; not on lease counts.
-    #[must_use]
-    pub const fn version(self) -> u64 {
-        self.host.version
-    }
-
-    /// Whether the supervisor is going down.
-    #[must_use]
-    pub const fn is_closing(self) -> bool {
-        self.host.closing.is_some()
-    }
-
-    /// This start of the supervisor.
-    #[must_use]
-    pub const fn epoch(self) -> u32 {
-        self.host.config.epoch
-    }
-
-    /// The time of the last input.
-    #[must_use]
-    pub const fn now(self) -> Time {
-        self.host.now
     }
 }

@@ -1,0 +1,170 @@
+//! The supervisor is started again with another version: only the Facts are known of the one before.
+
+use super::*;
+use crate::journal::Facts;
+use crate::{Adopted, CircuitState, DownBy, Resume, Wanted};
+
+/// Goes through the Facts, as text, and resumes with the engine alive or not.
+fn restart(stage: &mut Stage, alive: bool) {
+    let text = serde_json::to_string(&stage.host.facts()).expect("facts can be written");
+    let facts: Facts = serde_json::from_str(&text).expect("facts can be read");
+    let engine = stage.host.view().pool(stage.pool).and_then(|pool| pool.engine);
+    stage.now = stage.now + SECOND * 3;
+    stage.host = Host::from_facts(HostConfig::default(), &facts, stage.now);
+    assert_eq!(stage.host.facts().pools.len(), facts.pools.len());
+    stage.open.clear();
+    stage.forget();
+    let engine = engine.filter(|_| alive).map(|engine| engine.incarnation);
+    let adopted = |incarnation| Adopted { engine: EngineRef { pool: stage.pool, incarnation }, pid: 4242 };
+    let alive = engine.map(adopted).into_iter().collect();
+    stage.feed(Input::Resume(Box::new(Resume { epoch: 2, alive, ended: Vec::new() })));
+}
+
+#[test]
+fn facts_of_a_host_made_of_facts_are_those_facts() {
+    let mut stage = Stage::ready();
+    stage.leases(3);
+    stage.crash(ExitStatus::Code(1));
+    let facts = stage.host.facts();
+    let mut again = Host::from_facts(HostConfig::default(), &facts, stage.now).facts();
+    again.host.now_nanos = facts.host.now_nanos;
+    assert_eq!(again, facts);
+}
+
+#[test]
+fn an_engine_that_was_ready_serves_on_with_its_leases() {
+    let mut stage = Stage::ready();
+    let lease = stage.lease();
+    restart(&mut stage, true);
+    assert!(stage.view().health.ready);
+    assert!(stage.asks().contains(&Ask::Probe));
+    assert_eq!(stage.end_lease(lease), Answer::LeaseEnded);
+    stage.assert_conserved();
+    let next = stage.lease();
+    assert!(next.sequence > lease.sequence);
+}
+
+#[test]
+fn an_engine_that_was_loading_goes_on_loading_and_one_that_was_stopped_is_stopped() {
+    let mut stage = Stage::starting();
+    restart(&mut stage, true);
+    stage.settle();
+    assert_eq!(stage.phase(), PhaseName::Ready);
+
+    stage.accepted(Verb::Stop);
+    restart(&mut stage, true);
+    assert_eq!((stage.phase(), stage.signals()), (PhaseName::Stopping, [Signal::Graceful].into()));
+    stage.exits(ExitStatus::Signal(15));
+    stage.settle();
+    assert_eq!((stage.phase(), stage.view().wanted), (PhaseName::Stopped, Wanted::Down(DownBy::Stop)));
+}
+
+#[test]
+fn a_drain_that_was_interrupted_is_still_what_is_wanted() {
+    let mut stage = Stage::ready();
+    stage.lease();
+    stage.drain();
+    restart(&mut stage, true);
+    assert_eq!(stage.phase(), PhaseName::Draining);
+    stage.pass(SECOND * 60);
+    stage.exits(ExitStatus::Signal(15));
+    stage.settle();
+    assert_eq!((stage.phase(), stage.view().lease_totals.cut), (PhaseName::Stopped, 1));
+}
+
+#[test]
+fn a_candidate_is_ended_and_the_committed_spec_started() {
+    let mut stage = Stage::ready();
+    stage.accepted(Verb::Reload(Box::new(reload::to_spec(2))));
+    stage.settle_until(PhaseName::Stopping);
+    stage.exits(ExitStatus::Code(0));
+    stage.settle_until(PhaseName::Starting);
+    stage.answer_one(Ask::Spawn);
+    restart(&mut stage, true);
+    assert_eq!(stage.phase(), PhaseName::Stopping);
+    stage.exits(ExitStatus::Signal(15));
+    stage.settle();
+    assert_eq!((stage.phase(), stage.view().spec.hash), (PhaseName::Ready, SpecHash(1)));
+    assert_eq!(stage.view().crashes_total, 0);
+}
+
+#[test]
+fn counters_circuits_and_the_last_error_survive() {
+    let mut stage = Stage::ready();
+    for _ in 0..4 {
+        stage.crash(ExitStatus::Code(1));
+        stage.tick_until(Due::GateOpens);
+        stage.settle();
+    }
+    stage.crash(ExitStatus::Signal(11));
+    let before = stage.view();
+    let counters = (before.crashes_total, before.restart_count, before.failures, before.circuits);
+    let window = before.restarts_in_window;
+    let error = before.last_error.cloned();
+    restart(&mut stage, false);
+    stage.settle();
+    let after = stage.view();
+    assert_eq!((after.crashes_total, after.restart_count, after.failures, after.circuits), counters);
+    assert_eq!((after.restarts_in_window, after.last_error.cloned()), (window, error));
+    assert_eq!((after.circuits[0].state, stage.spawns()), (CircuitState::Open, 0));
+}
+
+#[test]
+fn what_is_gone_is_gone_and_what_is_wanted_is_started() {
+    let mut stage = Stage::ready();
+    stage.lease();
+    restart(&mut stage, false);
+    stage.settle();
+    assert_eq!(stage.view().lease_totals.lost, 1);
+    assert_eq!(stage.crashes_heard(), [CrashClass::Unknown]);
+
+    let mut stage = Stage::new(|_| {});
+    restart(&mut stage, false);
+    stage.settle();
+    assert_eq!(stage.phase(), PhaseName::Stopped, "down never spawns");
+}
+
+#[test]
+fn a_doomed_engine_gets_its_drain_and_is_ended() {
+    let mut stage = Stage::ready();
+    stage.lease();
+    let engine = stage.engine();
+    stage.feed(Input::LogLine { engine, class: LogClass::CudaError, offset: 1 });
+    stage.probed(ProbeAnswer::Refused);
+    restart(&mut stage, true);
+    assert_eq!(stage.phase(), PhaseName::Draining);
+    stage.pass(SECOND * 10);
+    stage.crash(ExitStatus::Signal(15));
+    assert_eq!(stage.crashes_heard(), [CrashClass::Cuda(None)]);
+    assert_eq!(stage.view().lease_totals.lost, 1);
+}
+
+#[test]
+fn an_allowed_engine_is_still_one_that_counts_for_nothing() {
+    let mut stage = Stage::ready();
+    stage.command(Verb::AllowRestart);
+    stage.crash(ExitStatus::Code(1));
+    stage.settle();
+    let failures = stage.view().failures;
+    restart(&mut stage, true);
+    stage.crash(ExitStatus::Code(1));
+    assert_eq!(stage.view().failures, failures);
+}
+
+#[test]
+fn nothing_is_named_twice() {
+    let mut stage = Stage::ready();
+    let drain = stage.drain();
+    restart(&mut stage, true);
+    let another = stage.register(spec("b").without_port());
+    assert_eq!(another, Answer::Registered { pool: PoolUid(2) });
+    let stop = stage.accepted(Verb::Stop);
+    assert!(stop > drain);
+}
+
+impl PoolSpec {
+    fn without_port(mut self) -> Self {
+        self.engine.port = None;
+        self
+    }
+}

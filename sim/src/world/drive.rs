@@ -1,0 +1,152 @@
+//! How the simulated host moves: to the next instant, turn by turn as the daemon's driver does, and step by
+//! step with every oracle looking on.
+
+use std::time::Duration;
+
+use pool_manager::telemetry::{Subject, record};
+use pool_manager_core::{Event, EventKind, Input, PoolName, Time};
+
+use super::{Occurrence, TurnOrder, World};
+use crate::oracle::{Observed, Oracle, Violation};
+
+/// More turns than this in one instant are a busy loop.
+const MOST_TURNS: u32 = 1000;
+/// More timers than this in one turn are a busy loop: more than pools × kinds × leases of any test.
+const MOST_TIMERS: u32 = 100_000;
+
+impl World {
+    /// Runs for a span of virtual time.
+    pub fn run_for(&mut self, span: Duration) {
+        let end = self.now + span;
+        while self.next_event(end) {}
+    }
+
+    /// Runs until a condition holds, looking after every turn. `false`: it did not within the bound.
+    pub fn run_until(&mut self, bound: Duration, mut holds: impl FnMut(&Self) -> bool) -> bool {
+        let end = self.now + bound;
+        while !holds(self) {
+            if !self.next_event(end) {
+                return holds(self);
+            }
+        }
+        true
+    }
+
+    /// Goes to the next instant at which something happens and takes one turn there. `false`: nothing
+    /// does up to `end`, where the clock now stands.
+    pub fn next_event(&mut self, end: Time) -> bool {
+        let timer = self.host.poll_timeout().map(|(at, ..)| at).filter(|_| !self.is_down());
+        let next = [self.agenda.next_at(), timer].into_iter().flatten().min();
+        let Some(next) = next.filter(|next| *next <= end && !self.exited) else {
+            self.now = self.now.max(end);
+            return false;
+        };
+        if next > self.now {
+            self.now = next;
+            self.turns_now = 0;
+        }
+        self.turn();
+        true
+    }
+
+    /// Takes turns until nothing is due in this instant.
+    pub(super) fn run_instant(&mut self) {
+        while self.next_event(self.now) {}
+    }
+
+    /// One turn of the driver.
+    fn turn(&mut self) {
+        self.turns_now += 1;
+        self.hold(self.turns_now <= MOST_TURNS, "S36: no busy loop in one instant");
+        let mut due = self.agenda.take_due(self.now);
+        let timers_at = match self.order {
+            TurnOrder::Any => {
+                self.agenda.draw_below(u32::try_from(due.len() + 1).unwrap_or(u32::MAX)) as usize
+            }
+            TurnOrder::Driver => {
+                // Stable: the shuffle within each class stays.
+                due.sort_by_key(Occurrence::is_after_timers);
+                due.iter().filter(|occurrence| !occurrence.is_after_timers()).count()
+            }
+        };
+        let after = due.split_off(timers_at);
+        due.into_iter().for_each(|occurrence| self.occur(occurrence));
+        self.fire_timers();
+        after.into_iter().for_each(|occurrence| self.occur(occurrence));
+    }
+
+    /// Feeds a timer for every deadline that is due.
+    pub(super) fn fire_timers(&mut self) {
+        let mut fired = 0;
+        while self.host.poll_timeout().is_some_and(|(at, ..)| at <= self.now)
+            && !self.exited
+            && !self.is_down()
+        {
+            self.feed(Input::Timer);
+            fired += 1;
+            self.hold(fired <= MOST_TIMERS, "S36: no deadline stays due after its timer");
+        }
+    }
+
+    /// One step: an input, its effects, its events, and every oracle.
+    pub(super) fn feed(&mut self, input: Input) {
+        // Whoever calls a supervisor that is not there hears nothing.
+        if self.exited || self.is_down() {
+            return;
+        }
+        self.trace.input(self.now, &input);
+        self.ask_oracles(|oracle, _| oracle.input(&input));
+        self.host.handle(self.now, input);
+        while let Some(effect) = self.host.poll_effect() {
+            self.trace.effect(self.now, &effect);
+            self.ask_oracles(|oracle, observed| oracle.effect(&effect, observed));
+            self.carry_out(effect);
+        }
+        while let Some(event) = self.host.poll_event() {
+            self.show(event);
+        }
+        self.ask_oracles(|oracle, observed| oracle.step(observed));
+    }
+
+    fn show(&mut self, event: Event) {
+        if let EventKind::LeaseEnded { lease, how } = event.kind {
+            self.clients.told(lease, how);
+        }
+        let Some(telemetry) = &mut self.telemetry else { return };
+        let pool = event.pool.and_then(|uid| self.host.view().pool(uid));
+        let subject = pool.map(|pool| Subject::of(&pool, self.now));
+        let name = event.pool.and_then(|uid| self.names.get(&uid));
+        telemetry.metrics.observe(&event, name.map(PoolName::as_str));
+        telemetry.records.push(record(&event, subject.as_ref()));
+        telemetry.events.push(event);
+    }
+
+    fn ask_oracles(&mut self, mut ask: impl FnMut(&mut dyn Oracle, Observed<'_>) -> Result<(), Violation>) {
+        let mut oracles = std::mem::take(&mut self.oracles);
+        let observed = Observed {
+            now: self.now,
+            view: self.host.view(),
+            processes: &self.processes,
+            disk: &self.disk,
+            clients: &self.clients,
+        };
+        for oracle in &mut oracles {
+            if let Err(violation) = ask(oracle.as_mut(), observed) {
+                self.fail(&violation.to_string());
+            }
+        }
+        self.oracles = oracles;
+    }
+
+    pub(super) fn hold(&self, holds: bool, invariant: &str) {
+        if !holds {
+            self.fail(invariant);
+        }
+    }
+
+    /// The report of a broken invariant.
+    fn fail(&self, what: &str) -> ! {
+        let Self { seed, now, trace, .. } = self;
+        panic!("{what}\n  seed {seed}, at {now}, step {}\n{trace}", trace.steps());
+    }
+}
