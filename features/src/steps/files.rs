@@ -54,8 +54,12 @@ fn no_handoff_for(world: &mut PoolWorld, span: u64, pool: String) {
     });
 }
 
-#[given(expr = "within {int} second(s) the handoff file of {string} says engine version {string} and model {string}")]
-#[then(expr = "within {int} second(s) the handoff file of {string} says engine version {string} and model {string}")]
+#[given(
+    expr = "within {int} second(s) the handoff file of {string} says engine version {string} and model {string}"
+)]
+#[then(
+    expr = "within {int} second(s) the handoff file of {string} says engine version {string} and model {string}"
+)]
 fn handoff_says(world: &mut PoolWorld, bound: u64, pool: String, version: String, model: String) {
     world.within(seconds(bound), &format!("the handoff file of {pool} says {version} and {model}"), |seen| {
         let catalog = seen.handoff_file(&pool).map(|handoff| handoff.catalog);
@@ -69,10 +73,14 @@ fn handoff_says(world: &mut PoolWorld, bound: u64, pool: String, version: String
     expr = "within {int} second(s) the handoff file of {string} names the pool, its {int} slots and its devices {string}"
 )]
 fn handoff_names(world: &mut PoolWorld, bound: u64, pool: String, slots: u32, mask: String) {
-    world.within(seconds(bound), &format!("the handoff file of {pool} names {slots} slots, {mask}"), |seen| {
-        seen.handoff_file(&pool).is_some_and(|handoff| {
-            (handoff.pool_id.as_str(), handoff.slots_total) == (pool.as_str(), slots)
-                && handoff.device_mask.join(",") == mask
-        })
-    });
+    world.within(
+        seconds(bound),
+        &format!("the handoff file of {pool} names {slots} slots, {mask}"),
+        |seen| {
+            seen.handoff_file(&pool).is_some_and(|handoff| {
+                (handoff.pool_id.as_str(), handoff.slots_total) == (pool.as_str(), slots)
+                    && handoff.device_mask.join(",") == mask
+            })
+        },
+    );
 }
