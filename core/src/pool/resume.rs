@@ -4,7 +4,6 @@
 //! Drain deadlines, circuits and windows do not move; leases get one grace, because their holders could not
 //! renew; an engine that was loading gets one more probe.
 
-use crate::answer::Answer;
 use crate::deadline::Due;
 use crate::effect::{FileKind, Signal};
 use crate::errand::Errand;
@@ -69,9 +68,8 @@ impl Pool {
         }
         self.abandoned_spawns.clear();
         self.files.interrupted();
-        for ask in self.leases.give_up_all() {
-            cx.reply(ask.command, Answer::Withdrawn);
-        }
+        // Whoever waited for a lease waited at a connection that is gone.
+        self.leases.give_up_all();
         if self.operation().is_some_and(|operation| operation.kind == OperationKind::Shutdown) {
             self.end_operation(cx, Outcome::Interrupted);
         }

@@ -101,7 +101,11 @@ impl Pool {
                 self.rest(cx);
             }
             // Somebody wanted it down and changed their mind: nothing was its fault.
-            CrashClass::Asked => self.begin_start(cx, StartCause::Asked),
+            CrashClass::Asked => {
+                // The spawn that was to be stopped may just have failed: its engine is still in the phase.
+                self.phase = Phase::Stopped;
+                self.begin_start(cx, StartCause::Asked);
+            }
             CrashClass::Clean
             | CrashClass::Cuda(_)
             | CrashClass::Exit(_)

@@ -3,4 +3,5 @@
 mod busy_host;
 mod determinism;
 mod found;
+mod mission;
 mod sweep;

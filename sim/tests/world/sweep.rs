@@ -62,7 +62,7 @@ fn a_shutdown_at_any_moment_ends() {
 
 /// When nobody acts any more, every pool settles where nobody waits for it: at rest, ready, or between two
 /// starts that its policy spaces.
-fn comes_to_rest(world: &mut World, pools: &[PoolUid], seed: u64) {
+pub(crate) fn comes_to_rest(world: &mut World, pools: &[PoolUid], seed: u64) {
     world.calm();
     // The longest operation: a drain of 60 s, a stop of 15 s, a staging, a start that times out.
     world.run_for(Duration::from_secs(180));

@@ -285,6 +285,17 @@ fn a_superseded_reload_stops_its_candidate_and_keeps_the_committed_spec() {
 }
 
 #[test]
+fn a_spawn_that_fails_under_the_restart_it_supersedes_leaves_the_old_spec_to_start() {
+    let mut stage = Stage::new(|_| {});
+    stage.preload();
+    stage.settle_until(PhaseName::Starting);
+    stage.accepted(Verb::Restart);
+    reload(&mut stage, to_spec(2));
+    stage.spawn_fails(SpawnError::NoResources);
+    assert_eq!((stage.phase(), stage.view().crashes_total), (PhaseName::Staging, 0));
+}
+
+#[test]
 fn staging_of_a_superseded_reload_is_cancelled() {
     let mut stage = Stage::ready();
     reload(&mut stage, to_spec(2));

@@ -200,12 +200,12 @@ fn processes_that_no_pool_knows_are_killed() {
 }
 
 #[test]
-fn waiting_lease_asks_are_withdrawn_because_their_callers_are_gone() {
+fn waiting_lease_asks_are_dropped_because_their_callers_are_gone() {
     let mut stage = Stage::ready_with(|spec| spec.policy.lease.slots = 1);
     stage.lease();
     let ask = stage.ask_lease(Priority::Interactive, None);
     restart(&mut stage, Found::Alive);
-    assert_eq!(stage.reply(ask), Answer::Withdrawn);
+    assert_eq!((stage.view().leases_queued, stage.replies.get(&ask)), (0, None));
 }
 
 #[test]
