@@ -75,6 +75,9 @@ pub trait Backend: fmt::Debug {
     /// Starts it again.
     fn start_supervisor(&mut self);
 
+    /// Starts another version of it, which can read nothing of the last one's state but its Facts.
+    fn start_other_version(&mut self);
+
     /// Asks the supervisor to end, as SIGTERM does.
     fn shut_down(&mut self);
 
@@ -95,6 +98,9 @@ pub trait Backend: fmt::Debug {
 
     /// What the pool's PID file says, if there is one.
     fn pid_file(&self, pool: &str) -> Option<u32>;
+
+    /// Somebody removes the pool's PID file.
+    fn remove_pid_file(&mut self, pool: &str);
 
     /// What its handoff file says, if there is one.
     fn handoff_file(&self, pool: &str) -> Option<HandoffSeen>;

@@ -17,8 +17,8 @@ pub(crate) struct Draft {
     pub(crate) spec: PoolSpec,
     /// How engines behave that serve a model; a model that is not named here is unremarkable.
     pub(crate) scripts: BTreeMap<String, Script>,
-    /// Engine versions of catalog entries, by model.
-    versions: BTreeMap<String, String>,
+    /// Engine versions of catalog entries, by model; `None`: nobody stated one.
+    versions: BTreeMap<String, Option<String>>,
 }
 
 impl Draft {
@@ -26,7 +26,7 @@ impl Draft {
         let Ok(name) = PoolName::new(pool) else { panic!("not a pool name: {pool:?}") };
         let engine = EngineSpec {
             hash: spec_hash(pool, FIRST_MODEL),
-            catalog: catalog(FIRST_MODEL, FIRST_VERSION),
+            catalog: catalog(FIRST_MODEL, Some(FIRST_VERSION.to_owned())),
             device_mask: vec!["0".to_owned()],
             port: None,
             hints: PerformanceHints::default(),
@@ -44,8 +44,8 @@ impl Draft {
         self.spec.engine = self.engine(model);
     }
 
-    pub(crate) fn set_version(&mut self, model: &str, version: &str) {
-        self.versions.insert(model.to_owned(), version.to_owned());
+    pub(crate) fn set_version(&mut self, model: &str, version: Option<String>) {
+        self.versions.insert(model.to_owned(), version);
         if self.model() == model {
             self.set_model(model);
         }
@@ -53,7 +53,7 @@ impl Draft {
 
     /// The same pool's engine part with another model.
     pub(crate) fn engine(&self, model: &str) -> EngineSpec {
-        let version = self.versions.get(model).map_or(FIRST_VERSION, String::as_str);
+        let version = self.versions.get(model).cloned().unwrap_or(Some(FIRST_VERSION.to_owned()));
         EngineSpec {
             hash: spec_hash(self.spec.name.as_str(), model),
             catalog: catalog(model, version),
@@ -71,11 +71,11 @@ pub(crate) fn spec_hash(pool: &str, model: &str) -> SpecHash {
     }))
 }
 
-fn catalog(model: &str, version: &str) -> CatalogEntry {
+fn catalog(model: &str, version: Option<String>) -> CatalogEntry {
     CatalogEntry {
         id: None,
         engine: "stub-engine".to_owned(),
-        engine_version: Some(version.to_owned()),
+        engine_version: version,
         model: model.to_owned(),
         digest: None,
     }

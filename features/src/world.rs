@@ -27,8 +27,10 @@ pub struct PoolWorld {
     pub(crate) scraped: Option<String>,
     /// What was written down of pools, to compare.
     pub(crate) noted: BTreeMap<String, PoolStatus>,
-    /// When something was last written down, or injected.
+    /// A time that was written down.
     pub(crate) noted_at: Option<Time>,
+    /// When the supervisor was last started again.
+    pub(crate) started_at: Option<Time>,
 }
 
 impl PoolWorld {

@@ -29,6 +29,8 @@ impl Operator {
             Verb::Restart,
             Verb::Stop,
             Verb::Undrain,
+            Verb::AllowRestart,
+            Verb::ResetBreaker,
             drain(None),
             drain(Some(Duration::ZERO)),
             drain(Some(Duration::from_millis(300))),

@@ -41,6 +41,7 @@ impl SimBackend {
             order: TurnOrder::Driver,
         });
         world.watch();
+        world.keep_journal();
         Self { world }
     }
 
@@ -188,6 +189,10 @@ impl Backend for SimBackend {
         self.world.start_supervisor();
     }
 
+    fn start_other_version(&mut self) {
+        self.world.start_other_version();
+    }
+
     fn shut_down(&mut self) {
         self.world.shut_down();
     }
@@ -222,6 +227,11 @@ impl Backend for SimBackend {
             Content::Pid(pid) => Some(pid),
             Content::Handoff { .. } => panic!("the PID file of {pool} holds a handoff"),
         }
+    }
+
+    fn remove_pid_file(&mut self, pool: &str) {
+        let uid = self.uid(pool);
+        self.world.remove_file(uid, FileKind::Pid);
     }
 
     fn handoff_file(&self, pool: &str) -> Option<HandoffSeen> {

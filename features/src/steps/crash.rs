@@ -102,6 +102,7 @@ fn crash_count_comes(world: &mut PoolWorld, bound: u64, pool: String, count: u64
     });
 }
 
+#[given(expr = "the last error of {string} is {string}")]
 #[then(expr = "the last error of {string} is {string}")]
 fn last_error_is(world: &mut PoolWorld, pool: String, text: String) {
     let error = last_error(world, &pool);

@@ -20,6 +20,12 @@ fn pid_file_names(world: &mut PoolWorld, pool: String, number: usize) {
     assert_eq!(world.seen().pid_file(&pool), Some(engine.pid), "PID file of {pool}");
 }
 
+#[given(expr = "somebody removes the PID file of {string}")]
+fn pid_file_is_removed(world: &mut PoolWorld, pool: String) {
+    world.host().remove_pid_file(&pool);
+    assert_eq!(world.seen().pid_file(&pool), None, "PID file of {pool}");
+}
+
 #[then(expr = "the PID file of {string} is gone")]
 fn pid_file_is_gone(world: &mut PoolWorld, pool: String) {
     assert_eq!(world.seen().pid_file(&pool), None, "PID file of {pool}");
@@ -38,6 +44,11 @@ fn pid_file_goes(world: &mut PoolWorld, bound: u64, pool: String) {
     world.within(seconds(bound), &format!("the PID file of {pool} is gone"), |seen| {
         seen.pid_file(&pool).is_none()
     });
+}
+
+#[then(expr = "there is no handoff file of {string}")]
+fn no_handoff(world: &mut PoolWorld, pool: String) {
+    assert_eq!(world.seen().handoff_file(&pool), None, "handoff file of {pool}");
 }
 
 #[then(expr = "within {int} second(s) there is no handoff file of {string}")]
@@ -66,6 +77,16 @@ fn handoff_says(world: &mut PoolWorld, bound: u64, pool: String, version: String
         catalog.is_some_and(|catalog| {
             catalog.engine_version.as_ref() == Some(&version) && catalog.model == model
         })
+    });
+}
+
+#[then(
+    expr = "within {int} second(s) the handoff file of {string} says model {string} and no engine version"
+)]
+fn handoff_says_no_version(world: &mut PoolWorld, bound: u64, pool: String, model: String) {
+    world.within(seconds(bound), &format!("the handoff file of {pool} says {model} alone"), |seen| {
+        let catalog = seen.handoff_file(&pool).map(|handoff| handoff.catalog);
+        catalog.is_some_and(|catalog| catalog.engine_version.is_none() && catalog.model == model)
     });
 }
 

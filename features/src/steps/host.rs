@@ -34,6 +34,7 @@ fn port_is_free(world: &mut PoolWorld, port: u16) {
     world.host().set_host(HostCondition::PortTaken(port, false));
 }
 
+#[given(expr = "within {int} second(s) {string} waits because of a host problem")]
 #[then(expr = "within {int} second(s) {string} waits because of a host problem")]
 fn waits_for_host(world: &mut PoolWorld, bound: u64, pool: String) {
     world.within(seconds(bound), &format!("{pool} waits for the host"), |seen| {

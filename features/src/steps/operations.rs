@@ -1,7 +1,7 @@
 //! Operations: asked for, refused, and ended.
 
 use cucumber::{given, then, when};
-use pool_manager_core::{OperationKind, Outcome, Refusal, Verb};
+use pool_manager_core::{OperationKind, Outcome, PhaseName, Refusal, Verb};
 
 use super::seconds;
 use crate::world::{PoolWorld, operation};
@@ -105,6 +105,8 @@ pub(super) fn refusal_word(refusal: &Refusal) -> String {
         Refusal::NameTaken { .. } => "name taken".to_owned(),
         Refusal::NoPrevious => "nothing to go back to".to_owned(),
         Refusal::NotDraining => "not draining".to_owned(),
+        // Its engine is ready as far as it knows, but suspect.
+        Refusal::NotReady { phase: PhaseName::Ready, .. } => "not ready".to_owned(),
         Refusal::NotReady { phase, .. } => format!("not ready but {}", phase.label()),
         Refusal::NotWanted => "not wanted".to_owned(),
         Refusal::PortTaken { port, .. } => format!("port {port} taken"),

@@ -24,7 +24,12 @@ fn is_drafted_with_model(world: &mut PoolWorld, pool: String, model: String) {
 
 #[given(expr = "the catalog entry {string} of {string} has engine version {string}")]
 fn has_version(world: &mut PoolWorld, model: String, pool: String, version: String) {
-    world.draft(&pool).set_version(&model, &version);
+    world.draft(&pool).set_version(&model, Some(version));
+}
+
+#[given(expr = "the catalog entry {string} of {string} states no engine version")]
+fn has_no_version(world: &mut PoolWorld, model: String, pool: String) {
+    world.draft(&pool).set_version(&model, None);
 }
 
 #[given(expr = "{string} uses the devices {string}")]
@@ -56,6 +61,7 @@ fn is_offered(world: &mut PoolWorld, pool: String) {
 }
 
 #[given(expr = "the pool {string} is ready")]
+#[when(expr = "the pool {string} is ready")]
 fn is_made_ready(world: &mut PoolWorld, pool: String) {
     make_ready(world, &pool);
 }
@@ -71,6 +77,17 @@ fn is_made_ready_and_stubborn(world: &mut PoolWorld, pool: String) {
 fn several_are_ready(world: &mut PoolWorld, count: usize) {
     for number in 1..=count {
         make_ready(world, &format!("pool-{number:02}"));
+    }
+}
+
+#[given(expr = "{int} pools whose engines load in {int} ms are told to preload")]
+fn several_are_told_to_preload(world: &mut PoolWorld, count: usize, load: u64) {
+    for number in 1..=count {
+        let pool = format!("pool-{number:02}");
+        let model = world.draft(&pool).model();
+        world.rescript(&pool, &model, |script| script.load = millis(load));
+        register(world, &pool);
+        world.order(&pool, Verb::Preload);
     }
 }
 
@@ -176,6 +193,7 @@ fn is_unknown(world: &mut PoolWorld, pool: String) {
     assert!(in_registry(world.seen(), &pool).is_none(), "the registry does not know {pool}");
 }
 
+#[given(expr = "within {int} second(s) there is no pool {string}")]
 #[then(expr = "within {int} second(s) there is no pool {string}")]
 fn becomes_unknown(world: &mut PoolWorld, bound: u64, pool: String) {
     world.within(seconds(bound), &format!("{pool} is forgotten"), |seen| seen.status(&pool).is_none());

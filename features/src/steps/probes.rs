@@ -26,6 +26,15 @@ fn is_probed(world: &mut PoolWorld, bound: u64, number: usize, pool: String) {
     });
 }
 
+#[then(expr = "engine {int} of {string} is probed within {int} second(s) of the supervisor's start")]
+fn is_probed_after_start(world: &mut PoolWorld, number: usize, pool: String, bound: u64) {
+    let started = world.started_at.unwrap_or_else(|| panic!("the supervisor was started again"));
+    world.within(seconds(bound), &format!("engine {number} of {pool} is probed"), |seen| {
+        let engine = seen.processes(&pool).get(number - 1).cloned();
+        engine.is_some_and(|engine| engine.probes.iter().any(|at| *at >= started))
+    });
+}
+
 #[then(expr = "{string} was not ready before engine {int} had answered a probe with HTTP 200")]
 fn ready_after_healthy(world: &mut PoolWorld, pool: String, number: usize) {
     let status = world.status(&pool);

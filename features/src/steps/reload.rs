@@ -73,6 +73,7 @@ fn runs(world: &mut PoolWorld, pool: String) {
     assert_eq!(reload.ended, None, "reload of {pool}");
 }
 
+#[given(expr = "what {string} served before was {string}")]
 #[then(expr = "what {string} served before was {string}")]
 fn has_previous(world: &mut PoolWorld, pool: String, model: String) {
     let previous = world.status(&pool).previous.map(|spec| spec.catalog.model);

@@ -1,6 +1,6 @@
 //! Staging: what a model needs before it can be run, and what the provisioner was asked for.
 
-use cucumber::{given, then};
+use cucumber::{given, then, when};
 use pool_manager_core::StageError;
 
 use super::seconds;
@@ -39,6 +39,7 @@ fn preflight_fails(world: &mut PoolWorld, pool: String, model: String, why: Stri
     world.rescript(&pool, &model, |script| script.staging.preflight_fails = Some(stage_error(&why)));
 }
 
+#[when(expr = "for {string} staging the model {string} works")]
 #[given(expr = "for {string} staging the model {string} works")]
 fn works(world: &mut PoolWorld, pool: String, model: String) {
     world.rescript(&pool, &model, |script| {

@@ -12,14 +12,22 @@ fn is_killed(world: &mut PoolWorld) {
 
 #[when("the supervisor is started again")]
 fn is_started(world: &mut PoolWorld) {
-    world.host().start_supervisor();
+    start(world);
 }
 
 #[when(expr = "the supervisor is killed and started again {int} second(s) later")]
 fn is_restarted(world: &mut PoolWorld, span: u64) {
     world.host().kill_supervisor();
     world.host().advance_until(seconds(span), &|_| false);
-    world.host().start_supervisor();
+    start(world);
+}
+
+#[when(expr = "the supervisor is killed and another version of it is started {int} second(s) later")]
+fn is_replaced(world: &mut PoolWorld, span: u64) {
+    world.host().kill_supervisor();
+    world.host().advance_until(seconds(span), &|_| false);
+    world.started_at = Some(world.seen().now());
+    world.host().start_other_version();
 }
 
 #[given("the supervisor is told to end")]
@@ -36,4 +44,9 @@ fn has_ended(world: &mut PoolWorld, bound: u64) {
 #[then("the supervisor has not ended")]
 fn has_not_ended(world: &mut PoolWorld) {
     assert!(!world.seen().has_exited(), "the supervisor runs");
+}
+
+fn start(world: &mut PoolWorld) {
+    world.started_at = Some(world.seen().now());
+    world.host().start_supervisor();
 }

@@ -18,8 +18,8 @@ pub(super) struct Completions {
 impl Oracle for Completions {
     fn input(&mut self, input: &Input) -> Result<(), Violation> {
         if let Input::Resume(_) = input {
-            // The executors died with the supervisor.
-            self.open.clear();
+            // The executors died with the supervisor, so no old answer can meet a new effect of the same id.
+            *self = Self::default();
         }
         if let Input::Completed { effect, .. } = input {
             let was_open = self.open.remove(effect) || self.cancelled.remove(effect);

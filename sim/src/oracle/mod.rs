@@ -4,17 +4,20 @@
 //! its own books and never trusts the core's.
 
 mod at_rest;
+mod circuits;
 mod completions;
 mod deadlines;
 mod empty_exit;
 mod files;
 mod handoff_first;
 mod incarnations;
+mod ladder;
 mod lease_conservation;
 mod one_process;
 mod orphans;
 mod readiness;
 mod replies;
+mod rollback;
 mod signals;
 mod wanted_down;
 
@@ -92,10 +95,13 @@ pub(crate) fn all() -> Vec<Box<dyn Oracle>> {
         Box::new(one_process::OneProcess),
         Box::<incarnations::Incarnations>::default(),
         Box::new(signals::Signals),
+        Box::<ladder::KillAfterTerm>::default(),
         Box::new(orphans::Orphans),
         Box::new(wanted_down::WantedDown),
+        Box::<circuits::Circuits>::default(),
         Box::new(empty_exit::EmptyExit),
         Box::new(lease_conservation::LeaseConservation),
+        Box::<rollback::AllOrNothing>::default(),
         Box::<replies::Replies>::default(),
         Box::new(deadlines::Deadlines),
         Box::new(at_rest::AtRest),

@@ -1,4 +1,4 @@
-//! S01: ready ⇔ phase Ready and not suspect of a CUDA error, with an engine that was spawned and whose end was not told yet; a pool that is
+//! S01: ready ⇔ phase Ready and not suspect, with an engine that was spawned and whose end was not told yet; a pool that is
 //! not ready grants nothing.
 
 use pool_manager_core::{Answer, Effect, EngineRef, PhaseName};
@@ -22,8 +22,9 @@ impl Oracle for Readiness {
 
     fn step(&mut self, observed: Observed<'_>) -> Result<(), Violation> {
         for pool in observed.view.pools() {
-            let ready = pool.phase == PhaseName::Ready && !pool.suspect;
-            hold(pool.health.ready == ready, "S01: ready exactly in phase Ready", || {
+            let ready = pool.phase == PhaseName::Ready;
+            let serves = ready && !pool.suspect;
+            hold(pool.health.ready == serves, "S01: ready exactly in phase Ready, unless suspect", || {
                 format!("pool {} is {} with {:?}", pool.name, pool.phase.label(), pool.health)
             })?;
             hold(pool.draining == (pool.phase == PhaseName::Draining), "S01: the draining flag", || {

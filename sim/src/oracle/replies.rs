@@ -11,6 +11,8 @@ use super::{Observed, Oracle, Violation, hold};
 pub(super) struct Replies {
     open: BTreeSet<CommandId>,
     asks: BTreeMap<CommandId, PoolUid>,
+    /// Their callers lost their connection when the supervisor died: they may be answered, or not.
+    lost: BTreeSet<CommandId>,
 }
 
 const NAME: &str = "S35: exactly one reply per command";
@@ -27,10 +29,9 @@ impl Oracle for Replies {
             | Input::Register { command, .. } => {
                 self.open.insert(*command);
             }
-            // Callers lost their connection when the supervisor died.
             Input::Resume(_) => {
-                self.open.clear();
-                self.asks.clear();
+                self.lost = std::mem::take(&mut self.asks).into_keys().collect();
+                self.lost.append(&mut self.open);
             }
             Input::Completed { .. }
             | Input::Exited { .. }
@@ -48,7 +49,8 @@ impl Oracle for Replies {
 
     fn effect(&mut self, effect: &Effect, _observed: Observed<'_>) -> Result<(), Violation> {
         let Effect::Reply { command, answer } = effect else { return Ok(()) };
-        let was_open = self.open.remove(command) || self.asks.remove(command).is_some();
+        let was_open =
+            self.open.remove(command) || self.asks.remove(command).is_some() || self.lost.remove(command);
         hold(was_open, NAME, || format!("{command:?} is answered {answer:?} but waits for nothing"))
     }
 

@@ -4,8 +4,8 @@
 use std::time::Duration;
 
 use pool_manager_core::{
-    Answer, CommandId, EngineRef, Holder, Input, LeaseId, LogClass, PoolSpec, PoolUid, Priority, Refusal,
-    ReloadTarget, SpecHash, Verb,
+    Answer, CommandId, EngineRef, FileKind, Holder, Input, LeaseId, LogClass, PoolSpec, PoolUid, Priority,
+    Refusal, ReloadTarget, SpecHash, Verb,
 };
 
 use super::effects::evidence_line;
@@ -148,6 +148,11 @@ impl World {
     /// The driver of a GPU on the pool's mask reports an error.
     pub fn gpu_fault(&mut self, pool: PoolUid, xid: u32) {
         self.send(Input::GpuFault { pool, xid });
+    }
+
+    /// Somebody removes a file of a pool.
+    pub fn remove_file(&mut self, pool: PoolUid, file: FileKind) {
+        self.disk.remove(pool, file);
     }
 
     /// GPUs, driver and ports, to change what release checks find.

@@ -4,7 +4,7 @@
 use std::time::Duration;
 
 use pool_manager::telemetry::{Subject, record};
-use pool_manager_core::{Event, EventKind, Input, PoolName, Time};
+use pool_manager_core::{Effect, Event, EventKind, Input, PoolName, Time};
 
 use super::{Occurrence, TurnOrder, World};
 use crate::oracle::{Observed, Oracle, Violation};
@@ -96,8 +96,15 @@ impl World {
         }
         self.trace.input(self.now, &input);
         self.ask_oracles(|oracle, _| oracle.input(&input));
+        if let Some(journal) = &mut self.journal {
+            journal.input(self.now, &input);
+        }
         self.host.handle(self.now, input);
-        while let Some(effect) = self.host.poll_effect() {
+        let effects: Vec<Effect> = std::iter::from_fn(|| self.host.poll_effect()).collect();
+        if let Some(journal) = &mut self.journal {
+            journal.handled(&effects);
+        }
+        for effect in effects {
             self.trace.effect(self.now, &effect);
             self.ask_oracles(|oracle, observed| oracle.effect(&effect, observed));
             self.carry_out(effect);
@@ -145,7 +152,7 @@ impl World {
     }
 
     /// The report of a broken invariant.
-    fn fail(&self, what: &str) -> ! {
+    pub(super) fn fail(&self, what: &str) -> ! {
         let Self { seed, now, trace, .. } = self;
         panic!("{what}\n  seed {seed}, at {now}, step {}\n{trace}", trace.steps());
     }

@@ -5,12 +5,13 @@
 //! ```
 //! `acts` is what somebody outside does, `drive` moves from instant to instant, `occurrences` says what
 //! happens when an entry of the agenda is due, `effects` what the core's effects lead to, `restart` what a new
-//! start of the supervisor finds. After every step every oracle looks.
+//! start of the supervisor finds, which `journal` gives back. After every step every oracle looks.
 
 mod acts;
 mod config;
 mod drive;
 mod effects;
+mod journal;
 mod occurrences;
 mod restart;
 
@@ -18,7 +19,8 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use pool_manager::telemetry::{Metrics, Record};
 use pool_manager_core::{
-    Answer, CommandId, Correlation, EngineSpec, Event, Host, PoolName, PoolUid, SpecHash, Time, View,
+    Answer, CommandId, Correlation, EngineSpec, Event, Host, HostConfig, PoolName, PoolUid, SpecHash, Time,
+    View,
 };
 
 pub use config::{Latencies, TurnOrder, WorldConfig, test_pool};
@@ -34,12 +36,14 @@ use crate::random::{Entity, Stream};
 use crate::release::Resources;
 use crate::staging::Staging;
 use crate::trace::Trace;
+use journal::Journal;
 use occurrences::Occurrence;
 
 /// One simulated host.
 #[derive(Debug)]
 pub struct World {
     seed: u64,
+    config: HostConfig,
     /// Which start of the supervisor this is.
     epoch: u32,
     now: Time,
@@ -68,6 +72,7 @@ pub struct World {
     oracles: Vec<Box<dyn Oracle>>,
     trace: Trace,
     telemetry: Option<Telemetry>,
+    journal: Option<Journal>,
     /// The supervisor was killed and not started again yet.
     down: bool,
     exited: bool,
@@ -97,6 +102,7 @@ impl World {
         let WorldConfig { seed, host, latencies, order } = config;
         Self {
             seed,
+            config: host.clone(),
             epoch: host.epoch,
             now: Time::ZERO,
             host: Host::new(host, seed, Time::ZERO),
@@ -126,6 +132,7 @@ impl World {
             oracles: oracle::all(),
             trace: Trace::default(),
             telemetry: None,
+            journal: None,
             down: false,
             exited: false,
         }

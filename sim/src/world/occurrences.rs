@@ -191,6 +191,10 @@ impl World {
         let (lingers, pool) = (process.lingers, engine.pool);
         let lingers = self.streams.of_engines(self.seed, pool).span(lingers);
         self.resources.linger(pool, now + lingers);
+        if self.is_down() {
+            // Nobody waits for it; the next start of the supervisor finds it.
+            return;
+        }
         let noticed = self.streams.executors.span(self.latencies.exit_notice);
         self.agenda.file(now + noticed, Occurrence::ExitSeen { engine });
     }

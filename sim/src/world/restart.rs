@@ -2,11 +2,17 @@
 //! so neither do the effects they had been given.
 
 use pool_manager::telemetry::Metrics;
-use pool_manager_core::{Adopted, EngineRef, Host, Input, Resume};
+use pool_manager_core::{Adopted, EngineRef, Host, HostConfig, Input, Resume};
 
 use super::World;
+use super::journal::Journal;
 
 impl World {
+    /// From now on every input is written to a journal, so that the supervisor can be started again.
+    pub fn keep_journal(&mut self) {
+        self.journal = Some(Journal::begin(&self.host, self.epoch, 1));
+    }
+
     /// SIGKILL to the supervisor, in this instant.
     pub fn kill_supervisor(&mut self) {
         self.down = true;
@@ -14,17 +20,33 @@ impl World {
     }
 
     /// The supervisor is started again with what its journal gives back, in this instant.
+    ///
+    /// # Panics
+    /// When no journal was kept, or when it does not give back the state that was lost.
     pub fn start_supervisor(&mut self) {
-        self.epoch += 1;
-        self.host = self.restored();
-        self.down = false;
-        // A process counts from its own start; the log goes on in the same files.
-        if let Some(telemetry) = &mut self.telemetry {
-            telemetry.metrics = Metrics::default();
+        let replayed = match &mut self.journal {
+            Some(journal) => journal.replayed(),
+            None => Err("J05: no journal was kept".to_owned()),
+        };
+        match replayed {
+            Ok(host) => {
+                self.hold(host == self.host, "J06: the journal gives back the state that was lost");
+                self.resume(host);
+            }
+            Err(reason) => self.fail(&reason),
         }
-        let resume = self.census();
-        self.feed(Input::Resume(Box::new(resume)));
-        self.run_instant();
+    }
+
+    /// Another version of the supervisor is started, which can read nothing but the Facts, in this instant.
+    ///
+    /// # Panics
+    /// When the Facts cannot be read back.
+    pub fn start_other_version(&mut self) {
+        let config = HostConfig { epoch: self.epoch + 1, ..self.config.clone() };
+        match Journal::recalled(&self.host, config, self.epoch, self.now) {
+            Ok(host) => self.resume(host),
+            Err(reason) => self.fail(&reason),
+        }
     }
 
     /// Whether the supervisor is dead.
@@ -33,16 +55,25 @@ impl World {
         self.down
     }
 
-    /// What the journal gives back: every input is in it before anything acts on it.
-    fn restored(&self) -> Host {
-        self.host.clone()
+    fn resume(&mut self, host: Host) {
+        self.epoch += 1;
+        self.host = host;
+        self.down = false;
+        self.journal = self.journal.take().map(|journal| journal.go_on(&self.host, self.epoch));
+        // Metrics count from the supervisor's own start; the log goes on in the same files.
+        if let Some(telemetry) = &mut self.telemetry {
+            telemetry.metrics = Metrics::default();
+        }
+        let census = self.census();
+        self.feed(Input::Resume(Box::new(census)));
+        self.run_instant();
     }
 
     /// What the new start finds of the engines that were not reaped.
     fn census(&mut self) -> Resume {
         let mut resume = Resume { epoch: self.epoch, ..Resume::default() };
-        let engines: Vec<EngineRef> =
-            self.processes.iter().filter(|process| !process.reaped).map(|process| process.engine).collect();
+        let unreaped = self.processes.iter().filter(|process| !process.reaped);
+        let engines: Vec<EngineRef> = unreaped.map(|process| process.engine).collect();
         for engine in engines {
             let Some(process) = self.processes.get_mut(engine) else { continue };
             process.acknowledged = true;

@@ -2,10 +2,13 @@
 
 use std::time::Duration;
 
-use pool_manager_core::{ExitStatus, HostConfig, LogClass, PoolUid, SpawnError, Verb};
+use pool_manager_core::{
+    EngineSpec, ExitStatus, HostConfig, LogClass, OnDrainTimeout, PoolUid, Reload, ReloadTarget, SpawnError,
+    SpecHash, StageError, Verb,
+};
 use pool_manager_sim::{
-    Ending, EngineHealth, EngineProfile, Hazard, Latencies, Operator, Span, TermBehaviour, Traffic,
-    TurnOrder, World, WorldConfig, test_pool,
+    Ending, EngineHealth, EngineProfile, Hazard, Latencies, Operator, Span, StagingProfile, TermBehaviour,
+    Traffic, TurnOrder, World, WorldConfig, test_pool,
 };
 
 /// Simulated time of one run.
@@ -34,12 +37,13 @@ pub(crate) fn start(seed: u64) -> (World, Vec<PoolUid>) {
     };
     let host = HostConfig {
         epoch: 1,
-        shutdown_deadline: Duration::from_secs(seed % 3 * 5),
+        shutdown_deadline: Duration::from_millis(1 + seed % 3 * 5000),
         ..HostConfig::default()
     };
     let mut world = World::new(WorldConfig { seed, host, latencies, order });
     let pools = (0..2).map(|number| add_pool(&mut world, seed, number)).collect();
     let mut operator = Operator::restless(Span::millis(100, 8000));
+    operator.verbs.extend(reloads(&mut world, seed));
     if seed % 7 == 3 {
         operator.verbs.push(Verb::Deregister);
     }
@@ -53,9 +57,20 @@ fn add_pool(world: &mut World, seed: u64, number: u64) -> PoolUid {
     spec.autostart = kind.is_multiple_of(2);
     spec.policy.lease.queue_wait = Duration::from_secs(2);
     spec.policy.lease.queue = 3;
+    let restart = &mut spec.policy.restart;
+    restart.circuit_failures = 3;
+    restart.circuit_open = Duration::from_secs(6);
+    restart.trial_stable = Duration::from_secs(4);
+    if kind.is_multiple_of(4) {
+        // Storms must be possible within a run.
+        (restart.backoff_initial, restart.backoff_floor) = (Duration::ZERO, Duration::ZERO);
+        (restart.storm_restarts, restart.window_restarts) = (4, 5);
+    }
     spec.policy.restart.stable_after = Duration::from_secs(10);
     spec.policy.restart.restart_count_reset_after = Duration::from_secs(20);
     spec.policy.start.timeout = Duration::from_secs(6);
+    spec.policy.start.stage_stall = Duration::from_secs(8);
+    spec.policy.liveness.log_is_trusted = kind.is_multiple_of(9);
     if kind % 7 == 6 {
         spec.policy.liveness.interval = Duration::ZERO;
     }
@@ -72,6 +87,31 @@ fn add_pool(world: &mut World, seed: u64, number: u64) -> PoolUid {
         },
     );
     pool
+}
+
+/// Reloads to models that are good, bad, and slow to come by, and back.
+fn reloads(world: &mut World, seed: u64) -> Vec<Verb> {
+    let to = |to| {
+        let on_drain_timeout = if seed.is_multiple_of(3) { Some(OnDrainTimeout::Force) } else { None };
+        let deadline = Some(Duration::from_millis(seed % 5 * 700));
+        Verb::Reload(Box::new(Reload { to, deadline, on_drain_timeout, force: seed.is_multiple_of(2) }))
+    };
+    let mut verbs = vec![to(ReloadTarget::Back)];
+    for number in 0..3 {
+        let engine = EngineSpec { hash: SpecHash(9000 + number), ..test_pool("any").engine };
+        world.set_engine(engine.hash, profile(seed + number));
+        let staging = StagingProfile {
+            fetch: (seed + number).is_multiple_of(2),
+            takes: Some(Span::millis(0, 6000)),
+            progress_every: Duration::from_millis(700),
+            stalls_after: if number == 2 { Some(Duration::from_secs(2)) } else { None },
+            fails: if seed % 4 == number { Some(StageError::NoSpace) } else { None },
+            ..StagingProfile::default()
+        };
+        world.set_staging(engine.hash, staging);
+        verbs.push(to(ReloadTarget::Spec(engine)));
+    }
+    verbs
 }
 
 fn profile(kind: u64) -> EngineProfile {

@@ -1,0 +1,58 @@
+//! S19: while a circuit is open nothing is started under policy. Only a reload, which is the cure for a bad
+//! model, and a restart that an operator allowed may start an engine; and an operator allows one restart, not
+//! two.
+
+use std::collections::BTreeSet;
+
+use pool_manager_core::{CircuitState, Effect, Input, OperationKind, PoolUid, PoolView, Verb};
+
+use super::{Observed, Oracle, Violation, hold};
+
+#[derive(Debug, Default)]
+pub(super) struct Circuits {
+    /// Pools with a restart that an operator allowed and that did not come yet.
+    allowed: BTreeSet<PoolUid>,
+    /// Pools with a circuit that was open before this step: the very start that makes a storm opens one.
+    open: BTreeSet<PoolUid>,
+    /// Pools whose reload puts back what it took: the start may come when the reload's caller has been told.
+    reloading: BTreeSet<PoolUid>,
+}
+
+impl Oracle for Circuits {
+    fn input(&mut self, input: &Input) -> Result<(), Violation> {
+        if let Input::Command { pool, verb: Verb::AllowRestart, .. } = input {
+            self.allowed.insert(*pool);
+        }
+        Ok(())
+    }
+
+    fn effect(&mut self, effect: &Effect, observed: Observed<'_>) -> Result<(), Violation> {
+        let Effect::Spawn { engine, .. } = effect else { return Ok(()) };
+        let Some(pool) = observed.view.pool(engine.pool) else { return Ok(()) };
+        let open = self.open.contains(&pool.uid) && is_open(&pool);
+        let reloads = self.reloading.contains(&pool.uid);
+        let allowed = self.allowed.contains(&pool.uid);
+        // Where the circuits are closed the start may have been any; the allowance may be kept.
+        if open && !reloads {
+            self.allowed.remove(&pool.uid);
+        }
+        hold(!open || reloads || allowed, "S19: nothing is started while a circuit is open", || {
+            format!("{engine} is spawned; circuits {:?}", pool.circuits)
+        })
+    }
+
+    fn step(&mut self, observed: Observed<'_>) -> Result<(), Violation> {
+        self.reloading = observed
+            .view
+            .pools()
+            .filter(|pool| pool.operation.is_some_and(|operation| operation.kind == OperationKind::Reload))
+            .map(|pool| pool.uid)
+            .collect();
+        self.open = observed.view.pools().filter(is_open).map(|pool| pool.uid).collect();
+        Ok(())
+    }
+}
+
+fn is_open(pool: &PoolView<'_>) -> bool {
+    pool.circuits.iter().any(|circuit| circuit.state == CircuitState::Open)
+}

@@ -1,0 +1,51 @@
+//! S12: KILL comes only after TERM and its grace. A second request to end kills at once, and so is killed what is
+//! no pool's engine: a spawn that was given up and succeeded after all.
+
+use pool_manager_core::{Effect, Input, Signal};
+
+use super::{Observed, Oracle, Violation, hold};
+
+#[derive(Debug, Default)]
+pub(super) struct KillAfterTerm {
+    shutdowns: u32,
+}
+
+impl Oracle for KillAfterTerm {
+    fn input(&mut self, input: &Input) -> Result<(), Violation> {
+        match input {
+            Input::Shutdown { .. } => self.shutdowns += 1,
+            Input::Resume(_) => self.shutdowns = 0,
+            Input::Command { .. }
+            | Input::Completed { .. }
+            | Input::Exited { .. }
+            | Input::Gap { .. }
+            | Input::GpuFault { .. }
+            | Input::LeaseAsk { .. }
+            | Input::LeaseEnd { .. }
+            | Input::LeaseRenew { .. }
+            | Input::LeaseWithdraw { .. }
+            | Input::LogLine { .. }
+            | Input::Register { .. }
+            | Input::StageProgress { .. }
+            | Input::Stalled
+            | Input::Timer => {}
+        }
+        Ok(())
+    }
+
+    fn effect(&mut self, effect: &Effect, observed: Observed<'_>) -> Result<(), Violation> {
+        let Effect::Signal { engine, signal: Signal::KillTree } = effect else { return Ok(()) };
+        let Some(pool) = observed.view.pool(engine.pool) else { return Ok(()) };
+        let is_current = pool.engine.is_some_and(|current| current.incarnation == engine.incarnation);
+        let forced = self.shutdowns > 1;
+        let grace = pool.policy.stop.grace.min(pool.policy.drain.force_grace);
+        let process = observed.processes.of(*engine);
+        let termed = process.and_then(|process| {
+            process.signals.iter().find(|(_, signal)| *signal == Signal::Graceful).map(|(at, _)| *at)
+        });
+        let waited = termed.is_some_and(|at| observed.now.since(at) >= grace) || grace.is_zero();
+        hold(!is_current || forced || waited, "S12: KILL comes after TERM and its grace", || {
+            format!("{engine} is killed; TERM came at {termed:?}")
+        })
+    }
+}
