@@ -1,7 +1,8 @@
 //! W01: an operation ends at the latest when its pool comes to rest; nobody waits for what will not come. A
-//! reload alone prepares while its pool is at rest: then something is awaited.
+//! reload prepares beside a pool that rests: its own deadline, for the answer of the preflight or of staging,
+//! says that it does.
 
-use pool_manager_core::{OperationKind, PhaseName};
+use pool_manager_core::{Due, OperationKind, PhaseName, PoolView};
 
 use super::{Observed, Oracle, Violation, hold};
 
@@ -12,12 +13,16 @@ impl Oracle for AtRest {
     fn step(&mut self, observed: Observed<'_>) -> Result<(), Violation> {
         for pool in observed.view.pools() {
             let rests = matches!(pool.phase, PhaseName::Stopped | PhaseName::Held);
-            let kind = pool.operation.map(|operation| operation.kind);
-            let prepares = kind == Some(OperationKind::Reload) && pool.next.is_some();
-            hold(!rests || kind.is_none() || prepares, "W01: a pool at rest runs no operation", || {
+            let holds = !rests || pool.operation.is_none() || prepares_reload(&pool);
+            hold(holds, "W01: a pool at rest runs no operation", || {
                 format!("pool {} is {} and runs {:?}", pool.name, pool.phase.label(), pool.operation)
             })?;
         }
         Ok(())
     }
+}
+
+fn prepares_reload(pool: &PoolView<'_>) -> bool {
+    let reloads = pool.operation.is_some_and(|operation| operation.kind == OperationKind::Reload);
+    reloads && pool.next.is_some_and(|(_, due)| due != Due::LeaseExpiry)
 }

@@ -1,13 +1,40 @@
-//! W03: PID and handoff files are gone before a pool is at rest or goes on to its next engine.
+//! W03: PID and handoff files are gone before a pool is at rest or goes on to its next engine. A removal that is
+//! not answered in time is given up: a sick disk must not hold a pool up.
 
-use pool_manager_core::{FileKind, PhaseName};
+use std::collections::BTreeMap;
+use std::time::Duration;
+
+use pool_manager_core::{Effect, EffectId, FileKind, Input, PhaseName, PoolUid, Time};
 
 use super::{Observed, Oracle, Violation, hold};
 
-#[derive(Debug)]
-pub(super) struct Files;
+#[derive(Debug, Default)]
+pub(super) struct Files {
+    /// Removals that were not answered yet, and since when.
+    removals: BTreeMap<EffectId, (PoolUid, FileKind, Time)>,
+}
+
+/// The core waits no longer for a file.
+const GIVEN_UP_AFTER: Duration = Duration::from_secs(5);
 
 impl Oracle for Files {
+    fn input(&mut self, input: &Input) -> Result<(), Violation> {
+        if let Input::Completed { effect, .. } = input {
+            self.removals.remove(effect);
+        }
+        if let Input::Resume(_) = input {
+            self.removals.clear();
+        }
+        Ok(())
+    }
+
+    fn effect(&mut self, effect: &Effect, observed: Observed<'_>) -> Result<(), Violation> {
+        if let Effect::RemoveFile { id, engine, file } = effect {
+            self.removals.insert(*id, (engine.pool, *file, observed.now));
+        }
+        Ok(())
+    }
+
     fn step(&mut self, observed: Observed<'_>) -> Result<(), Violation> {
         for pool in observed.view.pools() {
             let none = match pool.phase {
@@ -19,13 +46,22 @@ impl Oracle for Files {
                 | PhaseName::Ended
                 | PhaseName::Held => false,
             };
-            let found = [FileKind::Pid, FileKind::Handoff]
-                .into_iter()
-                .find(|kind| observed.disk.file(pool.uid, *kind).is_some());
+            let found = [FileKind::Pid, FileKind::Handoff].into_iter().find(|kind| {
+                observed.disk.file(pool.uid, *kind).is_some()
+                    && !self.is_given_up(pool.uid, *kind, observed.now)
+            });
             hold(!none || found.is_none(), "W03: no file outlives its engine", || {
                 format!("pool {} is {} and has {found:?}", pool.name, pool.phase.label())
             })?;
         }
         Ok(())
+    }
+}
+
+impl Files {
+    fn is_given_up(&self, pool: PoolUid, kind: FileKind, now: Time) -> bool {
+        self.removals
+            .values()
+            .any(|(uid, file, since)| (*uid, *file) == (pool, kind) && now.since(*since) >= GIVEN_UP_AFTER)
     }
 }

@@ -105,7 +105,7 @@ pub(crate) fn all() -> Vec<Box<dyn Oracle>> {
         Box::<replies::Replies>::default(),
         Box::new(deadlines::Deadlines),
         Box::new(at_rest::AtRest),
-        Box::new(files::Files),
+        Box::<files::Files>::default(),
     ]
 }
 

@@ -1,5 +1,5 @@
-//! S01: ready ⇔ phase Ready and not suspect, with an engine that was spawned and whose end was not told yet; a pool that is
-//! not ready grants nothing.
+//! S01: ready ⇔ phase Ready and not suspect, with an engine that was spawned and whose end was not told yet; a
+//! pool that is not ready grants nothing.
 
 use pool_manager_core::{Answer, Effect, EngineRef, PhaseName};
 

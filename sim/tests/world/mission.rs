@@ -34,17 +34,31 @@ fn reloads_resets_and_gpu_faults_break_no_invariant() {
 #[test]
 fn a_supervisor_that_is_killed_at_any_moment_breaks_no_invariant() {
     for seed in 0..SEEDS {
-        let (mut world, pools) = start(seed);
-        for turn in 0..10 {
-            let mixed = mix(seed, turn);
-            world.run_for(Duration::from_millis(mixed % 9_000));
-            trouble(&mut world, &pools, mixed);
-            world.kill_supervisor();
-            world.run_for(Duration::from_millis((mixed >> 8) % 4_000));
-            world.start_supervisor();
-        }
-        comes_to_rest(&mut world, &pools, seed);
+        kill_again_and_again(seed, |world, _| world.start_supervisor());
     }
+}
+
+#[test]
+fn another_version_of_the_supervisor_at_any_moment_breaks_no_invariant() {
+    for seed in 0..SEEDS {
+        kill_again_and_again(seed, |world, turn| {
+            if turn % 2 == 0 { world.start_other_version() } else { world.start_supervisor() }
+        });
+    }
+}
+
+fn kill_again_and_again(seed: u64, again: impl Fn(&mut World, u64)) {
+    let (mut world, pools) = start(seed);
+    world.keep_journal();
+    for turn in 0..10 {
+        let mixed = mix(seed, turn);
+        world.run_for(Duration::from_millis(mixed % 9_000));
+        trouble(&mut world, &pools, mixed);
+        world.kill_supervisor();
+        world.run_for(Duration::from_millis((mixed >> 8) % 4_000));
+        again(&mut world, turn);
+    }
+    comes_to_rest(&mut world, &pools, seed);
 }
 
 fn mix(seed: u64, turn: u64) -> u64 {
