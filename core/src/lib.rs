@@ -7,7 +7,7 @@
 //! generator of random numbers in this crate.
 //!
 //! One sub-machine a file: `drain`, `ladder` (TERM to KILL), `liveness`, `lease`, `reload`, `backoff`,
-//! `breaker`, `window`, `limiter`, `verdict`,
+//! `breaker`, `window`, `limiter`, `device`, `verdict`,
 //! `files`, `gate`, `errand` (effects not answered yet), `deadline`. They do not see each other; `pool` composes them
 //! and alone moves a pool from `phase` to phase; `host` composes the pools. [`journal`] puts a host and its inputs into
 //! bytes and back.
@@ -31,6 +31,7 @@ mod answer;
 mod backoff;
 mod breaker;
 mod deadline;
+mod device;
 mod drain;
 mod effect;
 mod errand;

@@ -79,6 +79,8 @@ pub enum HoldReason {
     Config,
     /// Ports or devices did not come free in time: the release check passing.
     NotReleased,
+    /// An engine of another pool that outlived KILL holds a device: its exit.
+    Quarantine,
     /// The engine outlived KILL: its exit.
     Stuck,
 }
@@ -90,6 +92,7 @@ impl HoldReason {
         match self {
             Self::Config => "config",
             Self::NotReleased => "not_released",
+            Self::Quarantine => "quarantine",
             Self::Stuck => "stuck",
         }
     }
@@ -236,6 +239,7 @@ pub(crate) enum Held {
         look: bool,
     },
     NotReleased,
+    Quarantine,
     /// The incarnation stays current, so that its late exit lifts the hold.
     Stuck(Stopping),
 }
@@ -267,7 +271,7 @@ impl Phase {
             | Self::Staging(_)
             | Self::Waiting(_)
             | Self::Ended(_)
-            | Self::Held(Held::Config { .. } | Held::NotReleased) => None,
+            | Self::Held(Held::Config { .. } | Held::NotReleased | Held::Quarantine) => None,
         }
     }
 
@@ -283,7 +287,7 @@ impl Phase {
             | Self::Staging(_)
             | Self::Waiting(_)
             | Self::Ended(_)
-            | Self::Held(Held::Config { .. } | Held::NotReleased) => None,
+            | Self::Held(Held::Config { .. } | Held::NotReleased | Held::Quarantine) => None,
         }
     }
 
@@ -303,6 +307,7 @@ impl Held {
         match self {
             Self::Config { .. } => HoldReason::Config,
             Self::NotReleased => HoldReason::NotReleased,
+            Self::Quarantine => HoldReason::Quarantine,
             Self::Stuck(_) => HoldReason::Stuck,
         }
     }

@@ -17,6 +17,7 @@ use serde::{Deserialize, Serialize};
 use crate::input::{ModelStamp, Preflight};
 use crate::phase::Wanted;
 use crate::spec::{EngineSpec, OnDrainTimeout};
+use crate::time::Time;
 use crate::verdict::Verdict;
 
 /// A reload that runs.
@@ -27,6 +28,8 @@ pub(crate) struct Reloading {
     pub(crate) on_drain_timeout: OnDrainTimeout,
     pub(crate) force: bool,
     pub(crate) progress: Progress,
+    /// When its model was asked for.
+    pub(crate) stage_asked: Time,
     /// The old engine ended by itself meanwhile.
     pub(crate) engine_ended: Option<Box<Verdict>>,
 }
@@ -126,6 +129,7 @@ mod tests {
             on_drain_timeout: OnDrainTimeout::Abort,
             force,
             progress: Progress::Preflight,
+            stage_asked: Time::ZERO,
             engine_ended: None,
         };
         reloading.preflighted(preflight, (&spec(1, Some("d")), Some(ModelStamp(7))));

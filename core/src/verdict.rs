@@ -167,6 +167,8 @@ pub enum HostProblem {
     NotReleased,
     /// A process that is not ours has the port.
     PortStranger,
+    /// An engine that cannot be ended holds a GPU of the mask.
+    Quarantined,
 }
 
 /// A class with the evidence it rests on.
@@ -277,6 +279,9 @@ impl fmt::Display for CrashClass {
             }
             Self::HostProblem(HostProblem::PortStranger) => {
                 f.write_str("host problem: another process has the port")
+            }
+            Self::HostProblem(HostProblem::Quarantined) => {
+                f.write_str("host problem: an engine that cannot be ended holds a GPU")
             }
             Self::OutOfMemory(Memory::Gpu) => f.write_str("out of memory (gpu)"),
             Self::OutOfMemory(Memory::Host) => f.write_str("out of memory (host)"),

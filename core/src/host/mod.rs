@@ -22,6 +22,7 @@ use serde::{Deserialize, Serialize};
 
 use crate::answer::{Answer, Refusal};
 use crate::deadline::{DeadlineIndex, Due};
+use crate::device::Quarantine;
 use crate::effect::{Effect, Signal};
 use crate::event::{Event, EventKind};
 use crate::id::{CommandId, Correlation, EffectId, EngineRef, LeaseId, PoolName, PoolUid};
@@ -79,6 +80,7 @@ impl Host {
             endings: Endings::default(),
             operations_issued: 0,
             limiter: Limiter::new(config.limiter.clone()),
+            quarantine: Quarantine::default(),
         };
         Self {
             config,
@@ -147,6 +149,9 @@ impl Host {
             }
             Input::Stalled => self.in_every_pool(|pool, cx| pool.stalled(cx)),
             Input::Timer => self.fire_one(),
+        }
+        if self.books.quarantine.take_healed() {
+            self.in_every_pool(|pool, cx| pool.quarantine_healed(cx));
         }
         self.wake_who_may_load();
         self.exit_when_at_rest();

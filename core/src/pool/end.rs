@@ -32,9 +32,10 @@ impl Pool {
             | Phase::Ready(_)
             | Phase::Draining(..)
             | Phase::Ended(_)
-            | Phase::Held(Held::Config { .. } | Held::NotReleased) => None,
+            | Phase::Held(Held::Config { .. } | Held::NotReleased | Held::Quarantine) => None,
         };
         self.tell(cx, EventKind::EngineEnded { status, stopped_for });
+        cx.books.quarantine.heal(self.uid);
         let Some(engine) = self.phase.engine().copied() else { return };
         if let Phase::Draining(_, drain) = self.phase {
             self.drain_lost_engine(cx, drain);
@@ -111,6 +112,7 @@ impl Pool {
     pub(super) fn declare_stuck(&mut self, cx: &mut Cx<'_>) {
         let Phase::Stopping(stopping) = self.phase else { return };
         self.tell(cx, EventKind::EngineStuck);
+        cx.books.quarantine.put(self.uid, &self.spec_of(stopping.engine.cause).device_mask);
         self.hold(cx, Held::Stuck(stopping));
     }
 
@@ -204,7 +206,7 @@ impl Pool {
         let recheck = match held {
             Held::Config { look: true } => Some(self.policy.restart.config_recheck),
             Held::NotReleased => Some(self.policy.restart.host_recheck),
-            Held::Config { look: false } | Held::Stuck(_) => None,
+            Held::Config { look: false } | Held::Quarantine | Held::Stuck(_) => None,
         };
         if let Some(recheck) = recheck {
             self.deadlines.arm(Due::Recheck, cx.now + recheck);
@@ -212,7 +214,7 @@ impl Pool {
         self.enter(cx, Phase::Held(held));
         match held {
             Held::Stuck(_) => self.end_operation(cx, Outcome::Stuck),
-            Held::Config { .. } | Held::NotReleased => self.fail_start_operation(cx),
+            Held::Config { .. } | Held::NotReleased | Held::Quarantine => self.fail_start_operation(cx),
         }
     }
 

@@ -32,6 +32,7 @@ use serde::{Deserialize, Serialize};
 use crate::answer::Answer;
 use crate::breaker::Circuits;
 use crate::deadline::{Deadlines, Due};
+use crate::device::Quarantine;
 use crate::effect::{Effect, FileKind, ProbeKind, Signal};
 use crate::errand::{Errand, Errands};
 use crate::event::{Event, EventKind};
@@ -160,6 +161,7 @@ pub(crate) struct Books {
     pub(crate) endings: Endings,
     pub(crate) operations_issued: u64,
     pub(crate) limiter: Limiter,
+    pub(crate) quarantine: Quarantine,
 }
 
 impl Cx<'_> {

@@ -200,7 +200,7 @@ impl Pool {
     pub(super) fn bring_up(&mut self, cx: &mut Cx<'_>) {
         match &self.phase {
             Phase::Ready(_) => self.end_operation(cx, Outcome::Completed),
-            Phase::Stopped | Phase::Held(Held::Config { .. } | Held::NotReleased) => {
+            Phase::Stopped | Phase::Held(Held::Config { .. } | Held::NotReleased | Held::Quarantine) => {
                 self.begin_start(cx, StartCause::Asked);
             }
             Phase::Held(Held::Stuck(_)) => self.end_operation(cx, Outcome::Stuck),
@@ -262,7 +262,7 @@ impl Pool {
             Phase::Stopped
             | Phase::Staging(_)
             | Phase::Waiting(_)
-            | Phase::Held(Held::Config { .. } | Held::NotReleased) => self.rest(cx),
+            | Phase::Held(Held::Config { .. } | Held::NotReleased | Held::Quarantine) => self.rest(cx),
             Phase::Held(Held::Stuck(_)) => self.end_operation(cx, Outcome::Stuck),
             // The end is under way already.
             Phase::Stopping(_) | Phase::Ended(_) => {}

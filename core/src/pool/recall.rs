@@ -120,7 +120,7 @@ impl Pool {
             | Phase::Waiting(_)
             | Phase::Draining(..)
             | Phase::Ended(_)
-            | Phase::Held(Held::Config { .. } | Held::NotReleased) => return,
+            | Phase::Held(Held::Config { .. } | Held::NotReleased | Held::Quarantine) => return,
         };
         self.files.recall(FileKind::Pid, pid);
         self.files.recall(FileKind::Handoff, handoff);
@@ -137,7 +137,7 @@ impl Pool {
             | Phase::Ready(_)
             | Phase::Draining(..)
             | Phase::Ended(_)
-            | Phase::Held(Held::Config { .. } | Held::NotReleased) => None,
+            | Phase::Held(Held::Config { .. } | Held::NotReleased | Held::Quarantine) => None,
         };
         Some(RunFacts {
             incarnation: engine.incarnation.into(),
@@ -215,6 +215,7 @@ fn phase_without_engine(facts: &PoolFacts) -> Phase {
     match (facts.held, facts.supervision.backoff_until_nanos) {
         (Some(HoldReason::Config), _) => Phase::Held(Held::Config { look: true }),
         (Some(HoldReason::NotReleased), _) => Phase::Held(Held::NotReleased),
+        (Some(HoldReason::Quarantine), _) => Phase::Held(Held::Quarantine),
         (Some(HoldReason::Stuck) | None, Some(until)) => {
             let gates = Gates { backoff_until: Some(Time::from_nanos(until)), ..Gates::default() };
             Phase::Waiting(Waiting { gates, cause: StartCause::Automatic })

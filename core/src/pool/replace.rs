@@ -15,6 +15,7 @@ use crate::phase::{Ended, Held, Phase, Serving, StartCause, Trouble, Wanted};
 use crate::pool::{Cx, Pool, Running};
 use crate::reload::{Progress, Reloading};
 use crate::spec::{EngineSpec, SpecHash};
+use crate::time::Time;
 use crate::verdict::{CrashClass, Evidence, StopCause, Verdict};
 
 /// Longest time the core waits to hear what a reload would need.
@@ -34,6 +35,7 @@ impl Pool {
             on_drain_timeout: on_drain_timeout.unwrap_or(self.policy.reload.on_drain_timeout),
             force,
             progress: Progress::Preflight,
+            stage_asked: Time::ZERO,
             engine_ended: None,
         })
     }
@@ -59,7 +61,10 @@ impl Pool {
 
     /// Asks for the reload's model.
     pub(super) fn ask_stage_next(&mut self, cx: &mut Cx<'_>) {
-        let Some(spec) = self.reloading().map(|reload| reload.target.hash) else { return };
+        let now = cx.now;
+        let Some(reload) = self.reloading_mut() else { return };
+        reload.stage_asked = now;
+        let spec = reload.target.hash;
         let id = self.run_errand(cx, Errand::StageNext, self.policy.start.stage_stall);
         cx.outbox.effects.push_back(Effect::Stage { id, pool: self.uid, spec });
     }
@@ -85,9 +90,10 @@ impl Pool {
     pub(super) fn next_staged(&mut self, cx: &mut Cx<'_>, result: Result<ModelStamp, StageError>) {
         match result {
             Ok(stamp) => {
-                if let Some(reload) = self.reloading_mut() {
-                    reload.progress = Progress::There { stamp };
-                }
+                let Some(reload) = self.reloading_mut() else { return };
+                reload.progress = Progress::There { stamp };
+                let took = cx.now.since(reload.stage_asked);
+                self.tell(cx, EventKind::ModelStaged { took });
                 self.advance_reload(cx);
             }
             Err(error) => self.abandon_reload(cx, error),
@@ -111,7 +117,7 @@ impl Pool {
                 Phase::Stopped
                 | Phase::Staging(_)
                 | Phase::Waiting(_)
-                | Phase::Held(Held::Config { .. } | Held::NotReleased),
+                | Phase::Held(Held::Config { .. } | Held::NotReleased | Held::Quarantine),
                 Some(stamp),
             ) => self.try_candidate(cx, stamp),
             (Phase::Held(Held::Stuck(_)), _) => self.end_operation(cx, Outcome::Stuck),
@@ -122,7 +128,7 @@ impl Pool {
                 | Phase::Staging(_)
                 | Phase::Waiting(_)
                 | Phase::Starting(_)
-                | Phase::Held(Held::Config { .. } | Held::NotReleased),
+                | Phase::Held(Held::Config { .. } | Held::NotReleased | Held::Quarantine),
                 None,
             ) => {}
         }
@@ -235,7 +241,7 @@ impl Pool {
         }
     }
 
-    fn spec_of(&self, cause: StartCause) -> &EngineSpec {
+    pub(super) fn spec_of(&self, cause: StartCause) -> &EngineSpec {
         match (cause, self.reloading()) {
             (StartCause::Candidate, Some(reload)) => &reload.target,
             (

@@ -118,7 +118,10 @@ impl Pool {
             Phase::Draining(..) => self.resume_drain(cx),
             Phase::Stopping(Stopping { ladder, .. }) => self.resume_ladder(cx, engine, ladder),
             // A stuck engine is stuck until its exit.
-            Phase::Held(_) | Phase::Stopped | Phase::Staging(_) | Phase::Waiting(_) | Phase::Ended(_) => {}
+            Phase::Held(_) => {
+                cx.books.quarantine.put(self.uid, &self.spec_of(engine.cause).device_mask);
+            }
+            Phase::Stopped | Phase::Staging(_) | Phase::Waiting(_) | Phase::Ended(_) => {}
         }
     }
 
@@ -171,6 +174,7 @@ impl Pool {
             Phase::Held(Held::Config { look: true } | Held::NotReleased) => {
                 self.deadlines.arm(Due::Recheck, cx.now);
             }
+            Phase::Held(Held::Quarantine) => self.wait(cx, Gates::default(), StartCause::Automatic),
             Phase::Held(Held::Config { look: false } | Held::Stuck(_))
             | Phase::Stopped
             | Phase::Starting(_)

@@ -37,7 +37,11 @@ impl Pool {
     pub(super) fn staged(&mut self, cx: &mut Cx<'_>, result: Result<ModelStamp, StageError>) {
         self.stamp = result.ok().or(self.stamp);
         match (self.take_phase(), result) {
-            (Phase::Staging(cause), Ok(_)) => self.wait(cx, Gates::default(), cause),
+            (Phase::Staging(cause), Ok(_)) => {
+                let took = cx.now.since(self.shown.1);
+                self.tell(cx, EventKind::ModelStaged { took });
+                self.wait(cx, Gates::default(), cause);
+            }
             (Phase::Staging(_), Err(error)) => {
                 self.start_failed(cx, CrashClass::StageFailed(error), Evidence::Stage(error));
             }
@@ -172,7 +176,7 @@ impl Pool {
         match &self.phase {
             Phase::Held(Held::Config { look: true }) => self.ask_stage(cx),
             Phase::Held(Held::NotReleased) => self.ask_release(cx, StartCause::Automatic),
-            Phase::Held(Held::Config { look: false } | Held::Stuck(_))
+            Phase::Held(Held::Config { look: false } | Held::Quarantine | Held::Stuck(_))
             | Phase::Stopped
             | Phase::Staging(_)
             | Phase::Waiting(_)

@@ -91,7 +91,8 @@ impl Pool {
                 HostProblem::DriverMismatch
                 | HostProblem::NoDevice
                 | HostProblem::NotReleased
-                | HostProblem::PortStranger,
+                | HostProblem::PortStranger
+                | HostProblem::Quarantined,
             ) => {
                 let delay = self.policy.restart.host_recheck;
                 self.schedule(cx, class, ended_at, (delay, delay));
@@ -153,6 +154,9 @@ impl Pool {
             }
             return;
         }
+        if cx.books.quarantine.holds_any(self.uid, &self.spec_of(cause).device_mask) {
+            return self.quarantined(cx, cause);
+        }
         if let Admission::Wait { until } = self.admission(cx, cause) {
             let gates = Gates { limiter_until: Some(until), ..gates };
             self.phase = Phase::Waiting(Waiting { gates, cause });
@@ -168,6 +172,21 @@ impl Pool {
         self.phase = Phase::Waiting(Waiting { gates: Gates { release, ..gates }, cause });
         self.deadlines.disarm(Due::GateOpens);
         self.ask_release(cx, cause);
+    }
+
+    /// Devices came free for which this pool may be held.
+    pub(crate) fn quarantine_healed(&mut self, cx: &mut Cx<'_>) {
+        if matches!(self.phase, Phase::Held(Held::Quarantine)) {
+            self.wait(cx, Gates::default(), StartCause::Automatic);
+        }
+    }
+
+    /// Nothing is started on a device that an engine of another pool still holds.
+    fn quarantined(&mut self, cx: &mut Cx<'_>, cause: StartCause) {
+        let class = CrashClass::HostProblem(HostProblem::Quarantined);
+        self.blame_host(cx, cause, class, None);
+        self.fail_replacement(cx, class, None);
+        self.hold(cx, Held::Quarantine);
     }
 
     /// Counts a start at its spawn instant.

@@ -30,6 +30,7 @@ mod preset;
 mod reader;
 mod recipe;
 mod restart;
+mod source;
 mod spec_hash;
 mod units;
 

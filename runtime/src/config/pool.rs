@@ -15,7 +15,7 @@ use super::preset::{self, Call, Health, Preset};
 use super::reader::Reader;
 use super::recipe::{Recipe, check_model};
 use super::units::Bounds;
-use super::{Origin, PoolConfig};
+use super::{Origin, PoolConfig, source};
 
 /// Reads one pool's table. `None`: something was wrong and has been recorded.
 pub(super) fn read(name: &str, keys: Reader<'_>, file: &str, files: &dyn HostFiles) -> Option<PoolConfig> {
@@ -82,6 +82,9 @@ impl Table<'_, '_> {
         let engine_version = keys.string("engine_version");
         let digest = self.digest();
         let env = self.env();
+        let token_file = self.absolute_path("model_token_file", true);
+        let model_source = source::read(keys, model.as_deref(), token_file.as_deref(), self.files);
+        let checks_devices = keys.boolean("check_devices", self.knows_its_devices());
         let working_dir = self.working_dir();
         let autostart = keys.boolean("autostart", true);
         let core_dumps = keys.boolean("core_dumps", false);
@@ -93,12 +96,14 @@ impl Table<'_, '_> {
             command: command?,
             model_is_path: self.call().is_some_and(|call| call.model_is_path),
             model,
+            model_source,
             model_bytes,
             size_bytes,
             catalog_id,
             hints,
             port,
             devices,
+            checks_devices,
             engine_version,
             digest,
             env,
@@ -115,6 +120,11 @@ impl Table<'_, '_> {
     /// How the preset calls its engine, unless the file gives a `command`.
     fn call(&self) -> Option<&'static Call> {
         self.preset.and_then(|preset| preset.call.as_ref()).filter(|_| !self.keys.has("command"))
+    }
+
+    /// Only presets that know their engine know that it is CUDA that reads the mask.
+    fn knows_its_devices(&self) -> bool {
+        self.preset.is_some_and(|preset| preset.call.is_some())
     }
 
     fn needs_port(&self) -> bool {
@@ -142,7 +152,11 @@ impl Table<'_, '_> {
             self.keys.error("model", why);
             return None;
         }
-        if model.starts_with('/') && self.files.model(Path::new(&model)) == ModelFiles::Missing {
+        let will_be_fetched = self.keys.has("model_url");
+        if !will_be_fetched
+            && model.starts_with('/')
+            && self.files.model(Path::new(&model)) == ModelFiles::Missing
+        {
             let why = format!("{} is not there; the pool is held until it is", quoted(&model));
             self.keys.faults.warn(&self.keys.place("model"), why);
         }
@@ -247,7 +261,7 @@ impl Table<'_, '_> {
         devices
     }
 
-    /// A folder has no size of its own to compare with, and a name says nothing about bytes.
+    /// Of a folder, that of all its files together; a name says nothing about bytes.
     fn size_bytes(&self) -> Option<u64> {
         let keys = self.keys;
         let size = keys.bytes("size_bytes")?;

@@ -26,6 +26,8 @@ pub(super) struct Recipe {
     /// Whether the model must be a path.
     pub(super) model_is_path: bool,
     pub(super) model: Option<String>,
+    /// Where this model is fetched from; another has another address.
+    pub(super) model_source: ModelSource,
     /// The model's size where the operator states it.
     pub(super) model_bytes: Option<u64>,
     /// The exact size of the model's file, where the operator states it.
@@ -35,6 +37,8 @@ pub(super) struct Recipe {
     pub(super) hints: PerformanceHints,
     pub(super) port: Option<u16>,
     pub(super) devices: Vec<String>,
+    /// Whether the GPU library is asked for the devices before a start.
+    pub(super) checks_devices: bool,
     pub(super) engine_version: Option<String>,
     pub(super) digest: Option<String>,
     /// Values may be secrets.
@@ -76,7 +80,7 @@ impl Recipe {
         Ok((spec, launch))
     }
 
-    /// The same pool with another model, of which neither digest, size, catalog id nor speed is known.
+    /// The same pool with another model, of which neither source, digest, size, catalog id nor speed is known.
     ///
     /// The error is one line that says why it cannot serve that model.
     pub(super) fn with_model(&self, model: &str) -> Result<Self, String> {
@@ -86,6 +90,7 @@ impl Recipe {
         check_model(model, self.model_is_path)?;
         let other = Self {
             model: Some(model.to_owned()),
+            model_source: ModelSource::default(),
             model_bytes: None,
             size_bytes: None,
             catalog_id: None,
@@ -128,7 +133,7 @@ impl Recipe {
             env: self.environment(),
             working_dir: self.working_dir.clone(),
             model_path: self.model_path().map(Path::to_path_buf),
-            model_source: ModelSource::default(),
+            model_source: self.model_source.clone(),
             hints: self.hints,
             readiness,
             liveness,
@@ -136,7 +141,7 @@ impl Recipe {
             catalog,
             device_mask: self.devices.clone(),
             size_bytes: self.size_bytes,
-            check_devices: self.checks_devices(),
+            check_devices: self.checks_devices,
             slots: self.policy.lease.slots,
             core_dumps: self.core_dumps,
         })
@@ -153,11 +158,6 @@ impl Recipe {
             env.entry("CUDA_DEVICE_ORDER".to_owned()).or_insert_with(|| "PCI_BUS_ID".to_owned());
         }
         env.into_iter().collect()
-    }
-
-    /// Only presets that know their engine know that it is CUDA that reads the mask.
-    const fn checks_devices(&self) -> bool {
-        self.preset.call.is_some()
     }
 
     /// Readiness and liveness.

@@ -178,6 +178,9 @@ const fn held(reason: HoldReason) -> &'static str {
     match reason {
         HoldReason::Config => "It cannot start as configured, and trying again would not help.",
         HoldReason::NotReleased => "Ports or GPUs of the last engine did not come free in time.",
+        HoldReason::Quarantine => {
+            "An engine of another pool outlived KILL and still holds a GPU of this one's mask."
+        }
         HoldReason::Stuck => {
             "The engine outlived KILL: it hangs in the kernel, most often in the GPU's driver, so its GPUs cannot be used."
         }
@@ -296,7 +299,7 @@ fn actions(pool: &PoolStatus) -> Vec<Action> {
         }
         PhaseName::Stopping | PhaseName::Ended => logs().into_iter().collect(),
         PhaseName::Held => match pool.held {
-            Some(HoldReason::Stuck) => vec![action(
+            Some(HoldReason::Stuck | HoldReason::Quarantine) => vec![action(
                 "dmesg --level=err,warn | tail -50".to_owned(),
                 "shows what the kernel says; often only a reboot of the host helps",
             )],

@@ -19,9 +19,9 @@ use std::path::{Path, PathBuf};
 use std::time::Duration;
 
 use pool_manager_core::{ModelStamp, Preflight, StageError};
-use ureq::Agent;
 use ureq::config::RedirectAuthHeaders;
 use ureq::tls::{RootCerts, TlsConfig};
+use ureq::{Agent, Proxy};
 use xxhash_rust::xxh3::xxh3_64;
 
 use crate::launch::Launch;
@@ -149,6 +149,21 @@ impl Default for Pace {
     }
 }
 
+/// How models are reached.
+#[derive(Clone, Debug)]
+pub struct Network {
+    /// Whose certificates are believed. Default: those this host believes.
+    pub authorities: RootCerts,
+    /// Default: what `HTTPS_PROXY`, `NO_PROXY` and their kin say.
+    pub proxy: Option<Proxy>,
+}
+
+impl Default for Network {
+    fn default() -> Self {
+        Self { authorities: RootCerts::PlatformVerifier, proxy: Proxy::try_from_env() }
+    }
+}
+
 /// Provides models.
 #[derive(Debug)]
 pub struct Provisioner {
@@ -158,15 +173,15 @@ pub struct Provisioner {
 }
 
 impl Provisioner {
-    /// Trusts the certificate authorities of this host, and honours `HTTPS_PROXY` and its kin.
+    /// Over this host's network.
     #[must_use]
     pub fn new(pace: Pace) -> Self {
-        Self::trusting(RootCerts::PlatformVerifier, pace)
+        Self::over(Network::default(), pace)
     }
 
-    /// Trusts these certificate authorities.
+    /// Over this network.
     #[must_use]
-    pub fn trusting(authorities: RootCerts, pace: Pace) -> Self {
+    pub fn over(network: Network, pace: Pace) -> Self {
         let config = Agent::config_builder()
             .http_status_as_error(false)
             .redirect_auth_headers(RedirectAuthHeaders::SameHost)
@@ -175,7 +190,8 @@ impl Provisioner {
             .timeout_per_read(Some(pace.silence))
             .timeout_per_write(Some(pace.silence))
             .user_agent(concat!("pool-manager/", env!("CARGO_PKG_VERSION")))
-            .tls_config(TlsConfig::builder().root_certs(authorities).build());
+            .proxy(network.proxy)
+            .tls_config(TlsConfig::builder().root_certs(network.authorities).build());
         Self { agent: config.build().into(), pace, verified: Verified::default() }
     }
 

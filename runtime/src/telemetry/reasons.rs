@@ -25,6 +25,7 @@ const fn word(class: CrashClass) -> &'static str {
         CrashClass::HostProblem(HostProblem::NoDevice) => "no_device",
         CrashClass::HostProblem(HostProblem::NotReleased) => "not_released",
         CrashClass::HostProblem(HostProblem::PortStranger) => "port_stranger",
+        CrashClass::HostProblem(HostProblem::Quarantined) => "quarantined",
         CrashClass::Asked
         | CrashClass::Clean
         | CrashClass::Config

@@ -111,6 +111,22 @@ fn a_model_that_is_not_there_is_a_warning_and_one_that_is_sets_the_timeout() {
 }
 
 #[test]
+fn a_model_with_an_address_is_no_warning_and_its_token_is_read_from_a_private_file() {
+    let host = Host::new();
+    let token = "hf_0123456789abcdef";
+    let pool = |file: &str| {
+        chat(&format!("binary = \"/bin/sh\"\nmodel_url = \"https://h/a\"\nmodel_token_file = \"{file}\""))
+            .replace("/m/chat.gguf", &host.path("model.gguf"))
+    };
+    let config = host.load(&pool(&host.file("token", &format!("{token}\n"), 0o600))).unwrap();
+    assert_eq!(config.warnings, Vec::<String>::new());
+    assert_eq!(config.pools[0].launch.model_source.token.as_deref(), Some(token));
+    let open = host.file("open", token, 0o644);
+    let why = host.load(&pool(&open)).unwrap_err().to_string();
+    assert!(why.contains("pool.chat.model_token_file: ") && why.contains("run: chmod o="), "{why}");
+}
+
+#[test]
 fn env_files_must_be_private_and_their_values_stay_unseen() {
     let host = Host::new();
     let pool =

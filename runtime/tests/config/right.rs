@@ -3,7 +3,7 @@
 use std::path::Path;
 use std::time::Duration;
 
-use pool_manager::launch::Endpoint;
+use pool_manager::launch::{Endpoint, ModelSource};
 use pool_manager_core::{
     LimiterPolicy, OnDrainTimeout, PerformanceHints, Policy, RestartMode, RestartPolicy,
 };
@@ -257,6 +257,29 @@ fn a_small_window_and_a_threshold_of_0_switch_off_what_they_make_pointless() {
     let off =
         policy("restart.window_restarts = 0\nrestart.storm_restarts = 900\nrestart.circuit_failures = 0");
     assert_eq!((off.window_restarts, off.storm_restarts, off.circuit_failures), (0, 900, 0));
+}
+
+#[test]
+fn a_model_can_have_an_address_and_another_model_does_not_have_it() {
+    let pool = only_pool(&chat("model_url = \"https://models.example/chat.gguf\""));
+    assert_eq!(pool.launch.model_source.url.as_deref(), Some("https://models.example/chat.gguf"));
+    assert_eq!(pool.launch.model_path.as_deref(), Some(Path::new("/m/chat.gguf")));
+    assert_eq!(pool.spec.engine.hash, only_pool(&chat("")).spec.engine.hash, "the bytes are what counts");
+    let other = pool.with_model("/m/other.gguf").unwrap();
+    assert_eq!(other.launch.model_source, ModelSource::default());
+    let open = parse(&chat("model_url = \"http://models.example/a\"\nmodel_token_file = \"/t\""));
+    let unsafe_token =
+        "host.toml:5: pool.chat.model_url: the token goes there unencrypted; write an https:// address";
+    assert_eq!(open.warnings, [unsafe_token]);
+}
+
+#[test]
+fn the_gpu_library_is_asked_for_engines_that_are_known_to_use_it() {
+    assert!(only_pool(&chat("devices = [\"0\"]")).launch.check_devices);
+    assert!(!only_pool(&chat("devices = [\"0\"]\ncheck_devices = false")).launch.check_devices);
+    let unknown = process("command = [\"/e\"]\ndevices = [\"0\"]");
+    assert!(!only_pool(&unknown).launch.check_devices);
+    assert!(only_pool(&format!("{unknown}check_devices = true\n")).launch.check_devices);
 }
 
 #[test]

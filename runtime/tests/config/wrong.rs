@@ -170,6 +170,22 @@ fn each_mistake_is_one_line_that_says_where_and_what_to_do() {
             "host.toml:5: pool.chat.size_bytes: is a string, must be a whole number of bytes",
         ),
         (
+            chat("model_url = \"ftp://user:secret@h/a\""),
+            "host.toml:5: pool.chat.model_url: is not an http:// or https:// address",
+        ),
+        (
+            chat("model_url = \"https://\""),
+            "host.toml:5: pool.chat.model_url: is not an http:// or https:// address",
+        ),
+        (
+            process("command = [\"/e\", \"${MODEL}\"]\nmodel = \"org/name\"\nmodel_url = \"https://h/a\""),
+            "host.toml:5: pool.job.model_url: needs model to be an absolute path: the file to put the download in",
+        ),
+        (
+            chat("model_token_file = \"/t\""),
+            "host.toml:5: pool.chat.model_token_file: has no meaning without model_url; remove it",
+        ),
+        (
             chat("size_bytes = 0"),
             "host.toml:5: pool.chat.size_bytes: 0 is out of range; write the file's size in bytes",
         ),

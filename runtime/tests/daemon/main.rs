@@ -2,6 +2,7 @@
 
 mod bad_input;
 mod crashes;
+mod models;
 mod process;
 mod real;
 mod real_engine;

@@ -4,6 +4,7 @@ mod downloads;
 mod local;
 mod server;
 mod sharing;
+mod tls;
 
 use std::fs;
 use std::io::Write;
@@ -14,7 +15,7 @@ use std::time::Duration;
 use pool_manager::executor::Completions;
 use pool_manager::executor::stage::StageExecutor;
 use pool_manager::launch::{Endpoint, Launch, ModelSource};
-use pool_manager::staging::{Pace, Provisioner};
+use pool_manager::staging::{Network, Pace, Provisioner};
 use pool_manager_core::{
     CatalogEntry, Completion, EffectId, Input, ModelStamp, PerformanceHints, PoolName, PoolUid, Preflight,
     StageError,
@@ -42,7 +43,7 @@ impl Bench {
             longest_pause: Duration::from_millis(4),
             silence: PATIENCE,
         };
-        let stager = StageExecutor::new(Provisioner::new(pace), Completions::new(queue));
+        let stager = StageExecutor::new(Provisioner::over(direct(), pace), Completions::new(queue));
         Self { folder: tempfile::tempdir().expect("a folder"), stager, inputs, asked: 0 }
     }
 
@@ -103,6 +104,11 @@ impl Bench {
         let next = runtime.block_on(async { tokio::time::timeout(PATIENCE, self.inputs.recv()).await });
         next.expect("an input comes").expect("the queue is open")
     }
+}
+
+/// Past any proxy that the environment of the tests may name.
+fn direct() -> Network {
+    Network { proxy: None, ..Network::default() }
 }
 
 /// What is stated of a model.

@@ -3,7 +3,7 @@
 use std::collections::VecDeque;
 use std::io::{BufRead, BufReader, Read, Write};
 use std::net::{Ipv4Addr, SocketAddr, TcpListener, TcpStream};
-use std::sync::{Arc, Mutex, MutexGuard};
+use std::sync::{Arc, Condvar, Mutex, MutexGuard};
 use std::thread;
 
 /// What the server has; a plan may change it.
@@ -26,6 +26,8 @@ pub(crate) enum Step {
     ChangeUnsaid(Site),
     /// Sends so many bytes of the body, and no more until the client hangs up.
     FallSilentAfter(usize),
+    /// Sends so many bytes of the body, and the rest when the test lets it go.
+    HoldAfter(usize),
     /// Sends so many bytes of the body, then a byte a millisecond for as long as somebody takes them.
     Trickle(usize),
     /// Sends everything, whatever part is asked for, without saying how much it is.
@@ -46,13 +48,14 @@ pub(crate) struct Asked {
 
 pub(crate) struct Server {
     pub(crate) address: SocketAddr,
-    state: Arc<Mutex<State>>,
+    state: Arc<(Mutex<State>, Condvar)>,
 }
 
 struct State {
     site: Site,
     plan: VecDeque<Step>,
     asked: Vec<Asked>,
+    let_go: bool,
 }
 
 impl Server {
@@ -61,13 +64,14 @@ impl Server {
         let address = listener.local_addr().expect("its address");
         let site = Site { content: content.to_vec(), etag: Some("\"one\"") };
         let plan = plan.iter().cloned().collect();
-        let state = Arc::new(Mutex::new(State { site, plan, asked: Vec::new() }));
+        let state =
+            Arc::new((Mutex::new(State { site, plan, asked: Vec::new(), let_go: false }), Condvar::new()));
         let served = Arc::clone(&state);
         thread::spawn(move || {
             for stream in listener.incoming() {
                 let (stream, state) = (stream.expect("a connection"), Arc::clone(&served));
                 // A client that goes away in the middle is part of the tests.
-                thread::spawn(move || drop(answer(stream, &state)));
+                thread::spawn(move || drop(answer(stream, &state.0, &state.1)));
             }
         });
         Self { address, state }
@@ -81,13 +85,19 @@ impl Server {
         self.state().asked.clone()
     }
 
+    /// Ends every [`Step::HoldAfter`].
+    pub(crate) fn let_go(&self) {
+        self.state().let_go = true;
+        self.state.1.notify_all();
+    }
+
     fn state(&self) -> MutexGuard<'_, State> {
-        self.state.lock().expect("no test panics with it")
+        self.state.0.lock().expect("no test panics with it")
     }
 }
 
 /// One connection, one request: `Connection: close` keeps the plan in order.
-fn answer(mut stream: TcpStream, state: &Mutex<State>) -> std::io::Result<()> {
+fn answer(mut stream: TcpStream, state: &Mutex<State>, held: &Condvar) -> std::io::Result<()> {
     let asked = read_request(&stream)?;
     let (step, site) = {
         let mut state = state.lock().expect("no test panics with it");
@@ -136,6 +146,11 @@ fn answer(mut stream: TcpStream, state: &Mutex<State>) -> std::io::Result<()> {
     match step {
         Some(Step::CutAfter(bytes)) => stream.write_all(&body[..bytes]),
         Some(Step::ClaimLength(_)) => Ok(()),
+        Some(Step::HoldAfter(bytes)) => {
+            stream.write_all(&body[..bytes])?;
+            drop(held.wait_while(state.lock().expect("no test panics with it"), |state| !state.let_go));
+            stream.write_all(&body[bytes..])
+        }
         Some(Step::FallSilentAfter(bytes)) => {
             stream.write_all(&body[..bytes])?;
             stream.read(&mut [0]).map(drop)

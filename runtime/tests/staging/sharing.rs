@@ -40,11 +40,12 @@ fn a_cancelled_download_stops_and_keeps_what_it_has() {
 
 #[test]
 fn two_pools_share_one_download_and_either_may_leave() {
-    let (mut bench, server) = (Bench::new(), Server::new(&model(), &[Step::Trickle(model().len() - 300)]));
+    let (mut bench, server) = (Bench::new(), Server::new(&model(), &[Step::HoldAfter(100_000)]));
     let first = begun(&mut bench, &server);
     let second = bench.begin(launch(from(&bench, &server)));
     let third = bench.begin(launch(from(&bench, &server)));
     bench.stager.cancel(first);
+    server.let_go();
     let expected = Ok(stamp_of(&digest_of(&model())));
     assert_eq!(bench.end(second).0, expected);
     assert_eq!(bench.end(third).0, expected);

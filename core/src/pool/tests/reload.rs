@@ -81,7 +81,9 @@ fn a_model_that_is_there_is_checked_while_the_drain_runs_and_the_engine_waits_fo
     stage.answer_one(Ask::Preflight);
     assert_eq!(stage.phase(), PhaseName::Draining, "drained already, but not staged");
     assert_eq!(stage.signals(), []);
+    stage.pass(SECOND);
     stage.answer_one(Ask::Stage);
+    assert_eq!(stage.heard(|kind| *kind == EventKind::ModelStaged { took: SECOND }), 1);
     assert_eq!((stage.phase(), stage.signals()), (PhaseName::Stopping, [Signal::Graceful].into()));
 }
 
