@@ -96,6 +96,9 @@ pub trait Backend: fmt::Debug {
     /// Every process the pool ever had, oldest first.
     fn processes(&self, pool: &str) -> Vec<ProcessSeen>;
 
+    /// When a pool's engine of this number, from 1, was probed, oldest first.
+    fn probes(&self, pool: &str, engine: usize) -> Vec<Time>;
+
     /// What the pool's PID file says, if there is one.
     fn pid_file(&self, pool: &str) -> Option<u32>;
 

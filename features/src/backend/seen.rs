@@ -129,8 +129,6 @@ pub struct ProcessSeen {
     pub ended: Option<Time>,
     /// What it was sent, and when, oldest first.
     pub signals: Vec<(Time, Signal)>,
-    /// When it was probed, oldest first.
-    pub probes: Vec<Time>,
     /// When it first answered a probe with HTTP 200.
     pub first_healthy: Option<Time>,
 }

@@ -70,7 +70,6 @@ impl SimBackend {
             started: process.spawned,
             ended: process.ended.map(|(at, _)| at),
             signals: process.signals.clone(),
-            probes: process.probes.iter().map(|(at, _)| *at).collect(),
             first_healthy: healthy.map(|(at, _)| *at),
         }
     }
@@ -219,6 +218,14 @@ impl Backend for SimBackend {
         let uid = self.world.uid_ever(&name);
         let of_pool = self.world.processes().iter().filter(|process| Some(process.engine.pool) == uid);
         of_pool.map(|process| self.seen(process)).collect()
+    }
+
+    fn probes(&self, pool: &str, engine: usize) -> Vec<Time> {
+        let Ok(name) = PoolName::new(pool) else { return Vec::new() };
+        let uid = self.world.uid_ever(&name);
+        let mut of_pool = self.world.processes().iter().filter(|process| Some(process.engine.pool) == uid);
+        let engine = engine.checked_sub(1).and_then(|place| of_pool.nth(place));
+        engine.map(|engine| engine.probes.iter().map(|(at, _)| *at).collect()).unwrap_or_default()
     }
 
     fn pid_file(&self, pool: &str) -> Option<u32> {

@@ -9,7 +9,8 @@ use crate::world::{PoolWorld, status};
 fn was_probed_every(world: &mut PoolWorld, number: usize, pool: String, interval: u64) {
     let engine = world.engine(&pool, number);
     let healthy = engine.first_healthy.unwrap_or_else(|| panic!("engine {number} of {pool} was healthy"));
-    let before: Vec<_> = engine.probes.iter().filter(|at| **at <= healthy).collect();
+    let probes = world.seen().probes(&pool, number);
+    let before: Vec<_> = probes.iter().filter(|at| **at <= healthy).collect();
     assert!(before.len() > 2, "probes of a load: {before:?}");
     let (interval, slack) = (millis(interval), world.seen().promptness());
     for pair in before.windows(2) {
@@ -20,9 +21,9 @@ fn was_probed_every(world: &mut PoolWorld, number: usize, pool: String, interval
 
 #[then(expr = "within {int} seconds engine {int} of {string} is probed")]
 fn is_probed(world: &mut PoolWorld, bound: u64, number: usize, pool: String) {
-    let before = world.engine(&pool, number).probes.len();
+    let before = world.seen().probes(&pool, number).len();
     world.within(seconds(bound), &format!("engine {number} of {pool} is probed"), |seen| {
-        seen.processes(&pool).get(number - 1).is_some_and(|engine| engine.probes.len() > before)
+        seen.probes(&pool, number).len() > before
     });
 }
 
@@ -30,8 +31,7 @@ fn is_probed(world: &mut PoolWorld, bound: u64, number: usize, pool: String) {
 fn is_probed_after_start(world: &mut PoolWorld, number: usize, pool: String, bound: u64) {
     let started = world.started_at.unwrap_or_else(|| panic!("the supervisor was started again"));
     world.within(seconds(bound), &format!("engine {number} of {pool} is probed"), |seen| {
-        let engine = seen.processes(&pool).get(number - 1).cloned();
-        engine.is_some_and(|engine| engine.probes.iter().any(|at| *at >= started))
+        seen.probes(&pool, number).iter().any(|at| *at >= started)
     });
 }
 
@@ -61,7 +61,8 @@ fn not_ready_before_healthy(world: &mut PoolWorld, number: usize, pool: String, 
 fn probed_no_more(world: &mut PoolWorld, number: usize, pool: String) {
     let engine = world.engine(&pool, number);
     let (stopped, _) = *engine.signals.first().unwrap_or_else(|| panic!("engine {number} was stopped"));
-    let late: Vec<_> = engine.probes.iter().filter(|at| **at > stopped).collect();
+    let probes = world.seen().probes(&pool, number);
+    let late: Vec<_> = probes.iter().filter(|at| **at > stopped).collect();
     assert!(late.is_empty(), "probes of engine {number} after it was stopped: {late:?}");
 }
 
@@ -69,7 +70,7 @@ fn probed_no_more(world: &mut PoolWorld, number: usize, pool: String) {
 fn pid_file_before_probe(world: &mut PoolWorld, pool: String, number: usize) {
     world.within(seconds(5), &format!("engine {number} of {pool} is probed"), |seen| {
         let engine = seen.processes(&pool).get(number - 1).cloned();
-        let probed = engine.as_ref().is_some_and(|engine| !engine.probes.is_empty());
+        let probed = !seen.probes(&pool, number).is_empty();
         let named = engine.is_some_and(|engine| seen.pid_file(&pool) == Some(engine.pid));
         assert!(!probed || named, "engine {number} of {pool} is probed before it has a PID file");
         probed
