@@ -116,7 +116,7 @@ impl Staging {
         if result.is_ok() {
             self.staged.insert(spec);
         }
-        self.asked[place].ended = Some((now, result.clone()));
+        self.asked[place].ended = Some((now, result));
         Some(result)
     }
 }

@@ -113,13 +113,14 @@ impl Backend for SimBackend {
     }
 
     fn lease_answer(&self, ask: u64) -> Option<LeaseAnswer> {
-        match self.world.answer(CommandId(ask))? {
-            Answer::Granted { lease, expires } => {
-                Some(LeaseAnswer::Granted { lease: *lease, expires: *expires })
-            }
-            Answer::Refused(refusal) => Some(LeaseAnswer::Refused(refusal.clone())),
-            other => panic!("a lease ask is granted or refused, not answered {other:?}"),
+        let answer = self.world.answer(CommandId(ask))?;
+        if let Answer::Granted { lease, expires } = answer {
+            return Some(LeaseAnswer::Granted { lease: *lease, expires: *expires });
         }
+        let Answer::Refused(refusal) = answer else {
+            panic!("a lease ask is granted or refused, not answered {answer:?}")
+        };
+        Some(LeaseAnswer::Refused(refusal.clone()))
     }
 
     fn end_lease(&mut self, lease: LeaseId) -> bool {
