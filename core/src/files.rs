@@ -17,11 +17,12 @@ pub(crate) struct Files {
     handoff: File,
 }
 
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 struct File {
     wanted: bool,
-    /// Believed: a failed action counts as done, so that a sick disk cannot hold a pool up.
-    there: bool,
+    /// Believed: a failed action counts as done, so that a sick disk cannot hold a pool up. `None`: whoever
+    /// would know is gone.
+    there: Option<bool>,
     busy: bool,
 }
 
@@ -41,11 +42,11 @@ impl Files {
     /// Begins the next action on a file, if one is needed and none is under way.
     pub(crate) fn begin(&mut self, kind: FileKind) -> Option<FileAction> {
         let file = self.file_mut(kind);
-        if file.busy || file.wanted == file.there {
+        if file.busy || file.is_as_wanted() {
             return None;
         }
         file.busy = true;
-        file.there = file.wanted;
+        file.there = Some(file.wanted);
         Some(if file.wanted { FileAction::Write } else { FileAction::Remove })
     }
 
@@ -62,7 +63,7 @@ impl Files {
 
     /// Of a file nobody knows whether it is there: what is wanted of it is done again.
     pub(crate) const fn recall(&mut self, kind: FileKind, wanted: bool) {
-        *self.file_mut(kind) = File { wanted, there: !wanted, busy: false };
+        *self.file_mut(kind) = File { wanted, there: None, busy: false };
     }
 
     /// Whether a file is as wanted and nothing is under way.
@@ -71,7 +72,7 @@ impl Files {
             FileKind::Handoff => self.handoff,
             FileKind::Pid => self.pid,
         };
-        !file.busy && file.wanted == file.there
+        !file.busy && file.is_as_wanted()
     }
 
     const fn file_mut(&mut self, kind: FileKind) -> &mut File {
@@ -82,10 +83,20 @@ impl Files {
     }
 }
 
+impl Default for File {
+    fn default() -> Self {
+        Self { wanted: false, there: Some(false), busy: false }
+    }
+}
+
 impl File {
     const fn interrupted(self) -> Self {
-        let there = if self.busy { !self.wanted } else { self.there };
+        let there = if self.busy { None } else { self.there };
         Self { there, busy: false, ..self }
+    }
+
+    const fn is_as_wanted(self) -> bool {
+        matches!((self.there, self.wanted), (Some(true), true) | (Some(false), false))
     }
 }
 
@@ -106,5 +117,18 @@ mod tests {
         files.done(FileKind::Handoff);
         assert!(files.is_settled(FileKind::Handoff));
         assert_eq!(files.begin(FileKind::Pid), None, "the other file was not touched");
+    }
+
+    #[test]
+    fn what_was_under_way_when_nobody_looked_is_done_again_whatever_is_wanted_now() {
+        for wanted in [true, false] {
+            let mut files = Files::default();
+            files.want(FileKind::Pid, true);
+            files.begin(FileKind::Pid);
+            files.interrupted();
+            files.want(FileKind::Pid, wanted);
+            assert!(!files.is_settled(FileKind::Pid));
+            assert!(files.begin(FileKind::Pid).is_some());
+        }
     }
 }

@@ -127,16 +127,17 @@ impl Pool {
     }
 
     fn run_facts(&self) -> Option<RunFacts> {
-        let engine = self.phase.engine()?;
+        // One that has just ended is not recorded yet: whoever reads this finds it gone, and records it.
+        let engine = self.phase.subject()?;
         let stop_cause = match &self.phase {
             Phase::Stopping(stopping) | Phase::Held(Held::Stuck(stopping)) => Some(stopping.cause),
+            Phase::Ended(ended) => ended.stopped_for,
             Phase::Stopped
             | Phase::Staging(_)
             | Phase::Waiting(_)
             | Phase::Starting(_)
             | Phase::Ready(_)
             | Phase::Draining(..)
-            | Phase::Ended(_)
             | Phase::Held(Held::Config { .. } | Held::NotReleased | Held::Quarantine) => None,
         };
         Some(RunFacts {

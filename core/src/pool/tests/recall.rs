@@ -125,6 +125,16 @@ fn what_is_gone_is_gone_and_what_is_wanted_is_started() {
 }
 
 #[test]
+fn an_end_that_was_not_recorded_yet_is_recorded_and_its_files_are_removed() {
+    let mut stage = Stage::ready();
+    stage.exits(ExitStatus::Code(1));
+    restart(&mut stage, false);
+    assert!(stage.asks().contains(&Ask::Remove(FileKind::Pid)));
+    stage.settle();
+    assert_eq!((stage.crashes_heard().len(), stage.view().crashes_total), (1, 1));
+}
+
+#[test]
 fn a_doomed_engine_gets_its_drain_and_is_ended() {
     let mut stage = Stage::ready();
     stage.lease();
