@@ -209,8 +209,8 @@ pub(crate) struct Serving {
 pub(crate) enum Trouble {
     #[default]
     None,
-    /// It logged a CUDA error; not ready until that is confirmed or not.
-    Suspect,
+    /// It logged a CUDA error; not ready until that is confirmed, or was not by then.
+    Suspect { until: Time },
     /// It is confirmed: the engine is taken out of service and ended.
     Doomed,
 }

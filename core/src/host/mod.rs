@@ -232,8 +232,8 @@ impl Host {
             kind: EventKind::ShutdownStarted { forced },
         });
         self.closing = self.closing.or(Some(Closing::Draining));
-        let patience = if forced { Duration::ZERO } else { self.config.shutdown_deadline };
-        self.in_every_pool(|pool, cx| pool.shut_down(cx, correlation, patience));
+        let patience = self.config.shutdown_deadline;
+        self.in_every_pool(|pool, cx| pool.shut_down(cx, correlation, patience, forced));
     }
 
     /// A spawn that outlived its pool is answered: a process that came of it is stopped.

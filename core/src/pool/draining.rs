@@ -58,7 +58,7 @@ impl Pool {
         let Phase::Draining(serving, drain) = self.phase else { return };
         let drain = match serving.trouble {
             Trouble::Doomed => drain.join(cx.now, patience),
-            Trouble::None | Trouble::Suspect => drain.taken_over(cx.now, patience),
+            Trouble::None | Trouble::Suspect { .. } => drain.taken_over(cx.now, patience),
         };
         self.phase = Phase::Draining(serving, drain);
         self.deadlines.arm(Due::DrainDeadline, drain.deadline());

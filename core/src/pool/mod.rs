@@ -519,7 +519,8 @@ impl Pool {
                 self.probe(cx, &engine, ProbeKind::Readiness);
             }
             Phase::Ready(serving)
-                if !self.policy.liveness.interval.is_zero() || serving.trouble == Trouble::Suspect =>
+                if !self.policy.liveness.interval.is_zero()
+                    || matches!(serving.trouble, Trouble::Suspect { .. }) =>
             {
                 let engine = serving.engine;
                 self.probe(cx, &engine, ProbeKind::Liveness);

@@ -89,14 +89,20 @@ impl Pool {
         self.carry_out(cx, task);
     }
 
-    /// The supervisor goes down: drain with this patience, or with none at all kill what is left.
-    pub(crate) fn shut_down(&mut self, cx: &mut Cx<'_>, correlation: Correlation, patience: Duration) {
+    /// The supervisor goes down: drain with this patience. Forced: kill what is left.
+    pub(crate) fn shut_down(
+        &mut self,
+        cx: &mut Cx<'_>,
+        correlation: Correlation,
+        patience: Duration,
+        forced: bool,
+    ) {
         let kind = OperationKind::Shutdown;
         if self.operation().is_none_or(|operation| operation.kind != kind) {
             self.begin_operation(cx, kind, correlation);
             self.carry_out(cx, Task::Shutdown(patience));
         }
-        if patience.is_zero() {
+        if forced {
             self.force_down(cx);
         }
     }

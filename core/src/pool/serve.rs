@@ -131,8 +131,10 @@ impl Pool {
                 self.tell(cx, EventKind::ProbeFailed { answer, misses, counted: true });
             }
         }
-        if pulse != Pulse::Beat && serving.trouble == Trouble::Suspect {
-            return self.doom(cx);
+        match (serving.trouble, pulse) {
+            (Trouble::Suspect { until }, Pulse::Beat) if until <= cx.now => self.suspicion_over(cx),
+            (Trouble::Suspect { .. }, Pulse::Missed { .. } | Pulse::Dead { .. }) => return self.doom(cx),
+            (Trouble::None | Trouble::Suspect { .. } | Trouble::Doomed, _) => {}
         }
         if matches!(pulse, Pulse::Dead { .. }) {
             return self.stop_engine(cx, engine, StopCause::Unhealthy, self.policy.stop.grace);

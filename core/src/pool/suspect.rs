@@ -61,11 +61,14 @@ impl Pool {
 
     /// Nothing followed the line: the engine serves again.
     pub(super) fn suspicion_over(&mut self, cx: &mut Cx<'_>) {
-        let Phase::Ready(serving @ Serving { trouble: Trouble::Suspect, .. }) = self.phase else { return };
+        let Phase::Ready(serving @ Serving { trouble: Trouble::Suspect { .. }, .. }) = self.phase else {
+            return;
+        };
         if let Some(answered_by) = self.deadlines.of(Due::ProbeAnswer) {
             // A slow engine may answer later than it is suspected for: its answer decides.
             return self.deadlines.arm(Due::SuspectOver, answered_by);
         }
+        self.deadlines.disarm(Due::SuspectOver);
         self.phase = Phase::Ready(Serving { trouble: Trouble::None, ..serving });
         self.note(Signs::cleared);
         self.tell(cx, EventKind::EngineCleared);
@@ -112,11 +115,12 @@ impl Pool {
 
     fn suspect(&mut self, cx: &mut Cx<'_>, offset: u64) {
         let Phase::Ready(serving) = self.phase else { return };
-        self.phase = Phase::Ready(Serving { trouble: Trouble::Suspect, ..serving });
+        let until = cx.now + self.policy.liveness.suspect_for;
+        self.phase = Phase::Ready(Serving { trouble: Trouble::Suspect { until }, ..serving });
         self.tell(cx, EventKind::EngineSuspect { offset });
         self.leave_service(cx);
         self.want_file(cx, serving.engine.incarnation, FileKind::Handoff, false);
-        self.deadlines.arm(Due::SuspectOver, cx.now + self.policy.liveness.suspect_for);
+        self.deadlines.arm(Due::SuspectOver, until);
         // A probe that was out is asked afresh: its answer may be older than the line.
         self.drop_errand(Errand::Probe);
         self.send_probe(cx);

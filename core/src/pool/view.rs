@@ -51,7 +51,7 @@ impl Pool {
             restart_storms: self.supervision.window.storms(),
             oom_storms: self.supervision.ooms.storms(),
             failed: self.has_failed(),
-            suspect: self.trouble() == Trouble::Suspect,
+            suspect: matches!(self.trouble(), Trouble::Suspect { .. }),
             doomed: self.trouble() == Trouble::Doomed,
             restart_allowed: self.supervision.allowed,
             heartbeat: self.heartbeat,

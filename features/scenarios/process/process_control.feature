@@ -100,7 +100,7 @@ Feature: Process control
     When the engine of "test-pool" logs a CUDA error
     Then "test-pool" is suspect
     And "test-pool" is live, not ready
-    And within 13 seconds "test-pool" is ready
+    And within 12 seconds "test-pool" is ready
     And "test-pool" is not suspect
     And engine 1 of "test-pool" was sent no signal
     And the crash count of "test-pool" is 0

@@ -37,7 +37,7 @@ pub(crate) fn start(seed: u64) -> (World, Vec<PoolUid>) {
     };
     let host = HostConfig {
         epoch: 1,
-        shutdown_deadline: Duration::from_millis(1 + seed % 3 * 5000),
+        shutdown_deadline: Duration::from_secs(seed % 3 * 5),
         ..HostConfig::default()
     };
     let mut world = World::new(WorldConfig { seed, host, latencies, order });

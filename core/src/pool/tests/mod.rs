@@ -66,7 +66,11 @@ struct Stage {
 impl Stage {
     /// A registered pool that is not started.
     fn new(change: impl FnOnce(&mut PoolSpec)) -> Self {
-        let host = Host::new(HostConfig::default(), 7, Time::ZERO);
+        Self::on(HostConfig::default(), change)
+    }
+
+    fn on(config: HostConfig, change: impl FnOnce(&mut PoolSpec)) -> Self {
+        let host = Host::new(config, 7, Time::ZERO);
         let mut stage = Self {
             host,
             now: Time::ZERO,

@@ -32,6 +32,19 @@ fn a_shutdown_drains_stops_and_exits_when_all_is_gone() {
 }
 
 #[test]
+fn without_patience_the_rest_is_cut_at_once_and_the_engine_still_has_its_grace() {
+    let config = HostConfig { shutdown_deadline: Duration::ZERO, ..HostConfig::default() };
+    let mut stage = Stage::on(config, |_| {});
+    stage.preload();
+    stage.settle();
+    stage.lease();
+    stage.forget();
+    stage.shutdown();
+    stage.pass(Duration::ZERO);
+    assert_eq!((stage.view().lease_totals.cut, stage.signals()), (1, [Signal::Graceful].into()));
+}
+
+#[test]
 fn at_its_deadline_the_rest_is_cut() {
     let mut stage = Stage::ready();
     stage.lease();
