@@ -5,6 +5,7 @@
 //! [`Stage::settle`] answers all of them well for tests that are about something else.
 
 mod crash;
+mod cycles;
 mod drain;
 mod lease;
 mod operation;
