@@ -1,13 +1,14 @@
 //! One pool: composes the sub-machines (drain, ladder, liveness, leases, files …), which do not see
 //! each other, and is the only place that moves a pool from phase to phase.
 //!
-//! `host` calls the entry points below, one per input. The rest of a pool's life is in `start`
+//! `host` calls the entry points below, one per input. What a pool asks of the world is in `errands`, its life in `start`
 //! (Stopped to Ready), `serve` (leases, liveness), `draining`, `suspect` (CUDA errors of a live engine), `end`
 //! (stop, exit, verdict, what next), `supervise` (restart under policy), `replace` (reload), `resume` and
 //! `recall` (the supervisor was started again) and `operate` (commands).
 
 mod draining;
 mod end;
+mod errands;
 mod operate;
 mod recall;
 mod replace;
@@ -33,22 +34,22 @@ use crate::answer::Answer;
 use crate::breaker::Circuits;
 use crate::deadline::{Deadlines, Due};
 use crate::device::Quarantine;
-use crate::effect::{Effect, FileKind, ProbeKind, Signal};
+use crate::effect::{Effect, Signal};
 use crate::errand::{Errand, Errands};
 use crate::event::{Event, EventKind};
-use crate::files::{FileAction, Files};
+use crate::files::Files;
 use crate::id::{
     CommandId, Correlation, EffectId, EngineRef, Incarnation, LeaseId, OperationId, PoolName, PoolUid,
 };
-use crate::input::{Completion, FileError, ModelStamp, ProbeAnswer, ReleaseAnswer, SpawnError, StageError};
+use crate::input::ModelStamp;
 use crate::lease::{Endings, LeaseBook};
 use crate::limiter::{Limiter, Load};
 use crate::operation::{Operation, Outcomes};
-use crate::phase::{DownBy, Engine, Phase, PhaseName, StartCause, Trouble, Wanted};
+use crate::phase::{DownBy, Phase, PhaseName, StartCause, Wanted};
 use crate::reload::Reloading;
 use crate::spec::{EngineSpec, Policy, PoolSpec};
 use crate::time::Time;
-use crate::verdict::{EvidenceReport, LastError};
+use crate::verdict::LastError;
 use crate::window::{OomWindow, RestartWindow};
 
 /// Longest time the core waits for a spawn's answer. A late one is stopped at once.
@@ -204,18 +205,6 @@ impl Pool {
         pool
     }
 
-    /// An effect was answered.
-    pub(crate) fn completed(&mut self, cx: &mut Cx<'_>, sequence: u64, result: Completion) {
-        if let Some(incarnation) = self.abandoned_spawns.remove(&sequence) {
-            return self.stop_late_spawn(cx, incarnation, &result);
-        }
-        let Some(errand) = self.errands.answered(sequence) else {
-            return self.tell(cx, EventKind::StaleInput);
-        };
-        self.deadlines.disarm(errand.due());
-        self.answered(cx, errand, result);
-    }
-
     /// A deadline of this pool passed.
     pub(crate) fn timer(&mut self, cx: &mut Cx<'_>, due: Due) {
         self.deadlines.disarm(due);
@@ -244,16 +233,6 @@ impl Pool {
             Due::StageAnswer => self.overdue(cx, Errand::Stage),
             Due::StageNextAnswer => self.overdue(cx, Errand::StageNext),
         }
-    }
-
-    /// Staging moved: its patience begins anew.
-    pub(crate) fn stage_progress(&mut self, cx: &mut Cx<'_>, sequence: u64) {
-        let staging = [Errand::Stage, Errand::StageNext];
-        let Some(errand) = staging.into_iter().find(|one| self.errands.sequence(*one) == Some(sequence))
-        else {
-            return self.tell(cx, EventKind::StaleInput);
-        };
-        self.deadlines.arm(errand.due(), cx.now + self.policy.start.stage_stall);
     }
 
     /// The machine was suspended. Leases get one grace, because their holders slept too.
@@ -345,74 +324,6 @@ impl Pool {
         self.running.as_ref().map(|running| &running.operation)
     }
 
-    /// What one kind of answer means, whichever way it came.
-    fn answered(&mut self, cx: &mut Cx<'_>, errand: Errand, result: Completion) {
-        match (errand, result) {
-            (Errand::Evidence, Completion::Evidence(report)) => self.explained(cx, *report),
-            (Errand::HandoffFile, Completion::FileDone(result)) => {
-                self.file_done(cx, FileKind::Handoff, result)
-            }
-            (Errand::PidFile, Completion::FileDone(result)) => self.file_done(cx, FileKind::Pid, result),
-            (Errand::Probe, Completion::Probed(answer)) => self.probed(cx, answer),
-            (Errand::Release, Completion::Released(answer)) => self.released(cx, answer),
-            (Errand::Spawn, Completion::Spawned(result)) => self.spawned(cx, result),
-            (Errand::Stage, Completion::Staged(result)) => self.staged(cx, result),
-            (Errand::StageNext, Completion::Staged(result)) => self.next_staged(cx, result),
-            (Errand::Preflight, Completion::Preflighted(result)) => self.preflighted(cx, result),
-            (errand, result) => {
-                debug_assert!(false, "E02: {errand:?} was answered with {result:?}");
-            }
-        }
-    }
-
-    /// No answer came in time: the errand is closed with the answer that silence means.
-    fn overdue(&mut self, cx: &mut Cx<'_>, errand: Errand) {
-        let Some(sequence) = self.errands.close(errand) else { return };
-        let result = match errand {
-            Errand::Evidence => Completion::Evidence(Box::<EvidenceReport>::default()),
-            Errand::HandoffFile | Errand::PidFile => Completion::FileDone(Err(FileError::TimedOut)),
-            Errand::Probe => Completion::Probed(ProbeAnswer::TimedOut),
-            Errand::Release => Completion::Released(ReleaseAnswer::Held),
-            Errand::Spawn => {
-                if let Some(engine) = self.phase.engine() {
-                    self.abandoned_spawns.insert(sequence, engine.incarnation);
-                }
-                Completion::Spawned(Err(SpawnError::TimedOut))
-            }
-            Errand::Preflight => Completion::Preflighted(Err(StageError::Stalled)),
-            Errand::Stage | Errand::StageNext => {
-                self.cancel_stage(cx, sequence);
-                Completion::Staged(Err(StageError::Stalled))
-            }
-        };
-        self.answered(cx, errand, result);
-    }
-
-    /// Opens an errand, with the deadline by which it is answered one way or the other.
-    fn run_errand(&mut self, cx: &Cx<'_>, errand: Errand, within: Duration) -> EffectId {
-        self.deadlines.arm(errand.due(), cx.now + within);
-        EffectId { pool: self.uid, sequence: self.errands.open(errand) }
-    }
-
-    /// Gives an errand up; its answer will be stale.
-    fn drop_errand(&mut self, errand: Errand) {
-        self.errands.close(errand);
-        self.deadlines.disarm(errand.due());
-    }
-
-    /// Gives up a staging that runs.
-    fn drop_stage(&mut self, cx: &mut Cx<'_>, errand: Errand) {
-        self.deadlines.disarm(errand.due());
-        if let Some(sequence) = self.errands.close(errand) {
-            self.cancel_stage(cx, sequence);
-        }
-    }
-
-    fn cancel_stage(&self, cx: &mut Cx<'_>, sequence: u64) {
-        let id = EffectId { pool: self.uid, sequence };
-        cx.outbox.effects.push_back(Effect::CancelStage { id });
-    }
-
     /// Moves to a phase and tells observers when it has another name.
     fn enter(&mut self, cx: &mut Cx<'_>, phase: Phase) {
         let (from, to) = (self.shown.0, phase.name());
@@ -450,105 +361,5 @@ impl Pool {
 
     const fn engine_ref(&self, incarnation: Incarnation) -> EngineRef {
         EngineRef { pool: self.uid, incarnation }
-    }
-
-    /// Brings a file closer to what is wanted of it.
-    fn tend_file(&mut self, cx: &mut Cx<'_>, incarnation: Incarnation, file: FileKind) {
-        let Some(action) = self.files.begin(file) else { return };
-        let errand = match file {
-            FileKind::Handoff => Errand::HandoffFile,
-            FileKind::Pid => Errand::PidFile,
-        };
-        let id = self.run_errand(cx, errand, FILE_WITHIN);
-        let engine = self.engine_ref(incarnation);
-        cx.outbox.effects.push_back(match action {
-            FileAction::Remove => Effect::RemoveFile { id, engine, file },
-            FileAction::Write => Effect::WriteFile { id, engine, file },
-        });
-    }
-
-    fn want_file(&mut self, cx: &mut Cx<'_>, incarnation: Incarnation, file: FileKind, wanted: bool) {
-        self.files.want(file, wanted);
-        self.tend_file(cx, incarnation, file);
-    }
-
-    fn file_done(&mut self, cx: &mut Cx<'_>, file: FileKind, result: Result<(), FileError>) {
-        self.files.done(file);
-        if let Err(error) = result {
-            self.tell(cx, EventKind::FileFailed { file, error });
-        }
-        if let Some(incarnation) = self.phase.subject().map(|engine| engine.incarnation) {
-            self.tend_file(cx, incarnation, file);
-        }
-        match &self.phase {
-            Phase::Starting(_) if file == FileKind::Pid => self.send_probe(cx),
-            Phase::Ended(_) => self.settle(cx),
-            Phase::Stopped
-            | Phase::Staging(_)
-            | Phase::Waiting(_)
-            | Phase::Starting(_)
-            | Phase::Ready(_)
-            | Phase::Draining(..)
-            | Phase::Stopping(_)
-            | Phase::Held(_) => {}
-        }
-    }
-
-    fn probe(&mut self, cx: &mut Cx<'_>, engine: &Engine, kind: ProbeKind) {
-        let (timeout, interval) = match kind {
-            ProbeKind::Liveness => (self.policy.liveness.timeout, self.policy.liveness.interval),
-            ProbeKind::Readiness => (self.policy.start.probe_timeout, self.policy.start.probe_interval),
-        };
-        let id = self.run_errand(cx, Errand::Probe, timeout + ANSWER_MARGIN);
-        if !interval.is_zero() {
-            self.deadlines.arm(Due::ProbeSend, cx.now + interval);
-        }
-        let engine = self.engine_ref(engine.incarnation);
-        cx.outbox.effects.push_back(Effect::Probe { id, engine, kind, timeout });
-    }
-
-    /// The deadline of probes is near: one is sent, unless the last is still out; then its answer
-    /// sends the next.
-    fn send_probe(&mut self, cx: &mut Cx<'_>) {
-        if self.errands.is_open(Errand::Probe) {
-            return;
-        }
-        match &self.phase {
-            Phase::Starting(engine) if engine.pid.is_some() => {
-                let engine = *engine;
-                self.probe(cx, &engine, ProbeKind::Readiness);
-            }
-            Phase::Ready(serving)
-                if !self.policy.liveness.interval.is_zero()
-                    || matches!(serving.trouble, Trouble::Suspect { .. }) =>
-            {
-                let engine = serving.engine;
-                self.probe(cx, &engine, ProbeKind::Liveness);
-            }
-            Phase::Stopped
-            | Phase::Staging(_)
-            | Phase::Waiting(_)
-            | Phase::Starting(_)
-            | Phase::Ready(_)
-            | Phase::Draining(..)
-            | Phase::Stopping(_)
-            | Phase::Ended(_)
-            | Phase::Held(_) => {}
-        }
-    }
-
-    fn probed(&mut self, cx: &mut Cx<'_>, answer: ProbeAnswer) {
-        // Leaving these two phases drops the errand, so no answer can arrive elsewhere.
-        match self.phase {
-            Phase::Starting(engine) => self.readiness_answered(cx, engine, answer),
-            Phase::Ready(serving) => self.liveness_answered(cx, serving, answer),
-            Phase::Stopped
-            | Phase::Staging(_)
-            | Phase::Waiting(_)
-            | Phase::Draining(..)
-            | Phase::Stopping(_)
-            | Phase::Ended(_)
-            | Phase::Held(_) => debug_assert!(false, "E03: a probe was answered in {:?}", self.phase.name()),
-        }
     }
 }
