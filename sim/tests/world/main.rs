@@ -3,5 +3,6 @@
 mod busy_host;
 mod determinism;
 mod found;
+mod golden;
 mod mission;
 mod sweep;

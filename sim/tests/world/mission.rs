@@ -48,6 +48,12 @@ fn another_version_of_the_supervisor_at_any_moment_breaks_no_invariant() {
 }
 
 fn kill_again_and_again(seed: u64, again: impl Fn(&mut World, u64)) {
+    let (mut world, pools) = lives(seed, again);
+    comes_to_rest(&mut world, &pools, seed);
+}
+
+/// A run in which the supervisor is killed and started again, in this way.
+pub(crate) fn lives(seed: u64, again: impl Fn(&mut World, u64)) -> (World, Vec<PoolUid>) {
     let (mut world, pools) = start(seed);
     world.keep_journal();
     for turn in 0..10 {
@@ -58,7 +64,7 @@ fn kill_again_and_again(seed: u64, again: impl Fn(&mut World, u64)) {
         world.run_for(Duration::from_millis((mixed >> 8) % 4_000));
         again(&mut world, turn);
     }
-    comes_to_rest(&mut world, &pools, seed);
+    (world, pools)
 }
 
 fn mix(seed: u64, turn: u64) -> u64 {
