@@ -11,7 +11,7 @@ use crate::event::{DrainOutcome, EventKind};
 use crate::gate::Gates;
 use crate::input::{ModelStamp, Preflight, Reload, ReloadTarget, StageError};
 use crate::operation::{OperationKind, Outcome};
-use crate::phase::{Ended, Held, Phase, Serving, StartCause, Trouble, Wanted};
+use crate::phase::{Ended, Held, Phase, StartCause, Trouble, Wanted};
 use crate::pool::{Cx, Pool, Running};
 use crate::reload::{Progress, Reloading};
 use crate::spec::{EngineSpec, SpecHash};
@@ -291,8 +291,7 @@ impl Pool {
         let also = self.reloading_mut().and_then(|reload| reload.engine_ended.take());
         let class = CrashClass::StageFailed(error);
         let verdict = Box::new(Verdict { class, evidence: [Evidence::Stage(error)].into() });
-        let serving = matches!(self.phase, Phase::Draining(Serving { trouble: Trouble::None, .. }, _));
-        if serving {
+        if self.trouble() != Trouble::Doomed {
             self.serve_again(cx, DrainOutcome::Undrained);
         }
         self.end_operation(cx, Outcome::Failed { verdict, also });
