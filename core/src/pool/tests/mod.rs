@@ -7,10 +7,12 @@
 mod crash;
 mod cycles;
 mod drain;
+mod gates;
 mod lease;
 mod operation;
 mod recall;
 mod reload;
+mod reload_limits;
 mod resume;
 mod shutdown;
 mod start;
@@ -358,6 +360,19 @@ impl Stage {
         for _ in 0..10_000 {
             if self.tick() == due {
                 return;
+            }
+        }
+        panic!("{due:?} never came");
+    }
+
+    /// Fires deadlines until one of this kind was fired; only probes are answered, well.
+    fn pass_while_silent(&mut self, due: Due) {
+        for _ in 0..10_000 {
+            if self.tick() == due {
+                return;
+            }
+            while self.is_open(Ask::Probe) {
+                self.answer_one(Ask::Probe);
             }
         }
         panic!("{due:?} never came");
