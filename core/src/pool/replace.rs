@@ -226,6 +226,22 @@ impl Pool {
         self.spec_of(cause).hash
     }
 
+    /// What is wanted of the pool if the candidate that is tried is given up.
+    pub(super) fn wanted_without_candidate(&self) -> Wanted {
+        match self.reloading().map(|reload| &reload.progress) {
+            Some(Progress::Candidate { wanted_before, .. }) => *wanted_before,
+            Some(
+                Progress::Preflight
+                | Progress::Fetching
+                | Progress::Checking
+                | Progress::There { .. }
+                | Progress::RollingBack { .. }
+                | Progress::SameModel,
+            )
+            | None => self.wanted,
+        }
+    }
+
     /// The reload that runs.
     pub(super) fn reloading(&self) -> Option<&Reloading> {
         self.running.as_ref().and_then(|running| running.reload.as_deref())

@@ -7,6 +7,7 @@
 mod crash;
 mod cycles;
 mod drain;
+mod due;
 mod gates;
 mod lease;
 mod operation;
@@ -373,11 +374,16 @@ impl Stage {
             if self.tick() == due {
                 return;
             }
-            while self.is_open(Ask::Probe) {
-                self.answer_one(Ask::Probe);
-            }
+            self.answer_probes();
         }
         panic!("{due:?} never came");
+    }
+
+    /// Answers every probe well.
+    fn answer_probes(&mut self) {
+        while self.is_open(Ask::Probe) {
+            self.answer_one(Ask::Probe);
+        }
     }
 
     /// Lets time pass and fires what comes due; no effect is answered.
