@@ -196,3 +196,18 @@ fn a_reload_of_a_suspect_engine_that_is_given_up_leaves_it_running() {
     stage.pass_healthy(SECOND * 10);
     assert!(stage.view().health.ready);
 }
+
+#[test]
+fn a_doomed_engine_keeps_the_count_of_leases() {
+    let mut stage = Stage::ready();
+    let leases = stage.leases(3);
+    logs(&mut stage, LogClass::CudaError);
+    stage.probed(ProbeAnswer::Refused);
+    stage.end_lease(leases[0]);
+    stage.assert_conserved();
+    stage.pass(SECOND * 10);
+    stage.assert_conserved();
+    let totals = stage.view().lease_totals;
+    assert_eq!((totals.completed, totals.lost, totals.cut), (1, 2, 0));
+    assert_eq!(stage.end_lease(leases[1]), Answer::LeaseEndedBefore { how: Some(crate::LeaseEnding::Lost) });
+}
