@@ -65,7 +65,7 @@ pub enum Due {
 }
 
 impl Due {
-    const ALL: [Self; 23] = [
+    pub(crate) const ALL: [Self; 23] = [
         Self::CircuitHalfOpen,
         Self::DrainDeadline,
         Self::GateOpens,

@@ -70,14 +70,20 @@ impl Limiter {
         load < self.policy.exempt_below
     }
 
-    /// A pool wants to load. `pools`: how many are registered.
-    pub(crate) fn admit(&mut self, pool: PoolUid, rank: Rank, pools: usize, now: Time) -> Admission {
+    /// A pool wants to load. `pools`: how many are registered. `again`: the same start was admitted before, and
+    /// something of the host was in its way; it waits for room like any other but is no second restart.
+    pub(crate) fn admit(
+        &mut self,
+        pool: PoolUid,
+        rank: Rank,
+        again: bool,
+        (pools, now): (usize, Time),
+    ) -> Admission {
         if self.loading.contains(&pool) {
             return Admission::Go;
         }
-        if rank == Rank::Restart
-            && let Some(until) = self.restarts_full_until(pools, now)
-        {
+        let counts = rank == Rank::Restart && !again;
+        if counts && let Some(until) = self.restarts_full_until(pools, now) {
             self.forget_waiting(pool);
             return Admission::Wait { until };
         }
@@ -88,7 +94,7 @@ impl Limiter {
         }
         self.waiting.remove(&place);
         self.loading.insert(pool);
-        if rank == Rank::Restart {
+        if counts {
             self.restarts.push_back(now);
         }
         Admission::Go
@@ -193,30 +199,34 @@ mod tests {
     #[test]
     fn two_load_at_once_and_the_next_is_woken_when_one_is_done() {
         let mut limiter = limiter();
-        assert_eq!(limiter.admit(pool(1), Rank::Operator, 3, NOW), Admission::Go);
-        assert_eq!(limiter.admit(pool(2), Rank::Operator, 3, NOW), Admission::Go);
-        assert_eq!(limiter.admit(pool(3), Rank::Operator, 3, NOW), LATER);
+        assert_eq!(limiter.admit(pool(1), Rank::Operator, false, (3, NOW)), Admission::Go);
+        assert_eq!(limiter.admit(pool(2), Rank::Operator, false, (3, NOW)), Admission::Go);
+        assert_eq!(limiter.admit(pool(3), Rank::Operator, false, (3, NOW)), LATER);
         assert_eq!(limiter.next(), None);
         limiter.leave(pool(1));
         assert_eq!(limiter.next(), Some(pool(3)));
-        assert_eq!(limiter.admit(pool(3), Rank::Operator, 3, NOW), Admission::Go);
-        assert_eq!(limiter.admit(pool(3), Rank::Operator, 3, NOW), Admission::Go, "it loads already");
+        assert_eq!(limiter.admit(pool(3), Rank::Operator, false, (3, NOW)), Admission::Go);
+        assert_eq!(
+            limiter.admit(pool(3), Rank::Operator, false, (3, NOW)),
+            Admission::Go,
+            "it loads already"
+        );
     }
 
     #[test]
     fn rank_goes_before_order() {
         let mut limiter = limiter();
-        limiter.admit(pool(1), Rank::Operator, 9, NOW);
-        limiter.admit(pool(2), Rank::Operator, 9, NOW);
+        limiter.admit(pool(1), Rank::Operator, false, (9, NOW));
+        limiter.admit(pool(2), Rank::Operator, false, (9, NOW));
         let ranks = [Rank::Restart, Rank::FirstStart, Rank::Operator, Rank::Rollback];
         for (n, rank) in (3..).zip(ranks) {
-            assert_eq!(limiter.admit(pool(n), rank, 9, NOW), LATER);
+            assert_eq!(limiter.admit(pool(n), rank, false, (9, NOW)), LATER);
         }
         for expected in [6, 5, 4, 3] {
             limiter.leave(pool(1));
             assert_eq!(limiter.next(), Some(pool(expected)));
             let rank = ranks[expected as usize - 3];
-            assert_eq!(limiter.admit(pool(expected), rank, 9, NOW), Admission::Go);
+            assert_eq!(limiter.admit(pool(expected), rank, false, (9, NOW)), Admission::Go);
             limiter.leave(pool(expected));
         }
     }
@@ -225,10 +235,10 @@ mod tests {
     fn a_later_ask_does_not_overtake_who_waits() {
         let mut limiter = limiter();
         for n in 1..=3 {
-            limiter.admit(pool(n), Rank::Operator, 4, NOW);
+            limiter.admit(pool(n), Rank::Operator, false, (4, NOW));
         }
         limiter.leave(pool(1));
-        assert_eq!(limiter.admit(pool(4), Rank::Operator, 4, NOW), LATER);
+        assert_eq!(limiter.admit(pool(4), Rank::Operator, false, (4, NOW)), LATER);
         assert_eq!(limiter.next(), Some(pool(3)));
         limiter.forget_waiting(pool(3));
         assert_eq!(limiter.next(), Some(pool(4)));
@@ -238,16 +248,39 @@ mod tests {
     fn automatic_restarts_of_all_pools_are_counted_in_a_sliding_span() {
         let mut limiter = limiter();
         for _ in 0..6 {
-            assert_eq!(limiter.admit(pool(1), Rank::Restart, 1, NOW), Admission::Go);
+            assert_eq!(limiter.admit(pool(1), Rank::Restart, false, (1, NOW)), Admission::Go);
             limiter.leave(pool(1));
         }
         let until = NOW + Duration::from_secs(300);
-        assert_eq!(limiter.admit(pool(1), Rank::Restart, 1, NOW), Admission::Wait { until });
+        assert_eq!(limiter.admit(pool(1), Rank::Restart, false, (1, NOW)), Admission::Wait { until });
         assert_eq!(limiter.next(), None, "time opens it, not another's end");
-        assert_eq!(limiter.admit(pool(2), Rank::Operator, 1, NOW), Admission::Go, "people are not counted");
-        assert_eq!(limiter.admit(pool(3), Rank::Restart, 4, NOW), Admission::Go, "more pools, more restarts");
+        assert_eq!(
+            limiter.admit(pool(2), Rank::Operator, false, (1, NOW)),
+            Admission::Go,
+            "people are not counted"
+        );
+        assert_eq!(
+            limiter.admit(pool(3), Rank::Restart, false, (4, NOW)),
+            Admission::Go,
+            "more pools, more restarts"
+        );
         limiter.leave(pool(2));
-        assert_eq!(limiter.admit(pool(1), Rank::Restart, 1, until), Admission::Go);
+        assert_eq!(limiter.admit(pool(1), Rank::Restart, false, (1, until)), Admission::Go);
+    }
+
+    #[test]
+    fn a_restart_that_asks_again_is_not_counted_again_but_waits_for_room() {
+        let mut limiter = limiter();
+        assert_eq!(limiter.admit(pool(1), Rank::Restart, false, (1, NOW)), Admission::Go);
+        for _ in 0..100 {
+            limiter.leave(pool(1));
+            assert_eq!(limiter.admit(pool(1), Rank::Restart, true, (1, NOW)), Admission::Go);
+        }
+        assert_eq!(limiter.restarts().count(), 1);
+        limiter.leave(pool(1));
+        limiter.admit(pool(2), Rank::Operator, false, (3, NOW));
+        limiter.admit(pool(3), Rank::Operator, false, (3, NOW));
+        assert_eq!(limiter.admit(pool(1), Rank::Restart, true, (3, NOW)), LATER);
     }
 
     #[test]
@@ -255,7 +288,7 @@ mod tests {
         let policy = LimiterPolicy { loads_at_once: 0, restarts_least: 0, ..LimiterPolicy::default() };
         let mut limiter = Limiter::new(policy);
         for n in 0..100 {
-            assert_eq!(limiter.admit(pool(n), Rank::Restart, 1, NOW), Admission::Go);
+            assert_eq!(limiter.admit(pool(n), Rank::Restart, false, (1, NOW)), Admission::Go);
         }
     }
 }

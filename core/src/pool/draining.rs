@@ -120,7 +120,13 @@ impl Pool {
             running.drained = None;
         }
         self.enter(cx, Phase::Ready(serving));
-        self.want_file(cx, serving.engine.incarnation, FileKind::Handoff, true);
+        match serving.trouble {
+            // Nobody probed it while it drained: the probe that is sent now clears it or not.
+            Trouble::Suspect { until } => self.deadlines.arm(Due::SuspectOver, until),
+            Trouble::None | Trouble::Doomed => {
+                self.want_file(cx, serving.engine.incarnation, FileKind::Handoff, true);
+            }
+        }
         self.send_probe(cx);
     }
 

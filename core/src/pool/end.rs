@@ -148,7 +148,9 @@ impl Pool {
                 return self.advance_reload(cx);
             }
             // Somebody wants it up although it has just ended cleanly.
-            Some(OperationKind::Preload) if was_ready && class == CrashClass::Clean => {
+            Some(OperationKind::Preload | OperationKind::Reload)
+                if was_ready && class == CrashClass::Clean =>
+            {
                 self.phase = Phase::Stopped;
                 return self.begin_start(cx, StartCause::Asked);
             }
@@ -200,8 +202,11 @@ impl Pool {
         }
     }
 
-    /// No start until the cause is gone.
+    /// No start until the cause is gone; where none is wanted any more, there is nothing to hold.
     pub(super) fn hold(&mut self, cx: &mut Cx<'_>, held: Held) {
+        if self.wanted != Wanted::Up && !matches!(held, Held::Stuck(_)) {
+            return self.rest(cx);
+        }
         self.forget_start(cx);
         let recheck = match held {
             Held::Config { look: true } => Some(self.policy.restart.config_recheck),

@@ -112,8 +112,8 @@ impl Pool {
         let Some(Running { mut operation, reload, .. }) = self.running.take() else { return };
         self.drop_errand(Errand::Preflight);
         self.drop_stage(cx, Errand::StageNext);
-        if let (Some(Progress::Candidate { wanted_before, .. }), Outcome::Superseded { .. }) =
-            (reload.map(|reload| reload.progress), &outcome)
+        if let Some(Progress::Candidate { wanted_before, .. }) = reload.map(|reload| reload.progress)
+            && outcome != Outcome::Completed
         {
             // The candidate is given up: what was wanted of the pool before it is wanted again.
             self.wanted = wanted_before;

@@ -31,7 +31,7 @@ use crate::window::{OomWindow, RestartWindow};
 impl Pool {
     /// What every later version must still know.
     pub(crate) fn facts(&self) -> PoolFacts {
-        let (wanted_up, down_by) = match self.wanted {
+        let (wanted_up, down_by) = match self.wanted_without_candidate() {
             Wanted::Up => (true, None),
             Wanted::Down(by) => (false, Some(by)),
         };

@@ -11,7 +11,7 @@ use crate::event::{DrainOutcome, EventKind};
 use crate::gate::Gates;
 use crate::input::{ModelStamp, Preflight, Reload, ReloadTarget, StageError};
 use crate::operation::{OperationKind, Outcome};
-use crate::phase::{Ended, Held, Phase, Serving, StartCause, Trouble, Wanted};
+use crate::phase::{Ended, Held, Phase, StartCause, Trouble, Wanted};
 use crate::pool::{Cx, Pool, Running};
 use crate::reload::{Progress, Reloading};
 use crate::spec::{EngineSpec, SpecHash};
@@ -226,6 +226,22 @@ impl Pool {
         self.spec_of(cause).hash
     }
 
+    /// What is wanted of the pool if the candidate that is tried is given up.
+    pub(super) fn wanted_without_candidate(&self) -> Wanted {
+        match self.reloading().map(|reload| &reload.progress) {
+            Some(Progress::Candidate { wanted_before, .. }) => *wanted_before,
+            Some(
+                Progress::Preflight
+                | Progress::Fetching
+                | Progress::Checking
+                | Progress::There { .. }
+                | Progress::RollingBack { .. }
+                | Progress::SameModel,
+            )
+            | None => self.wanted,
+        }
+    }
+
     /// The reload that runs.
     pub(super) fn reloading(&self) -> Option<&Reloading> {
         self.running.as_ref().and_then(|running| running.reload.as_deref())
@@ -291,8 +307,7 @@ impl Pool {
         let also = self.reloading_mut().and_then(|reload| reload.engine_ended.take());
         let class = CrashClass::StageFailed(error);
         let verdict = Box::new(Verdict { class, evidence: [Evidence::Stage(error)].into() });
-        let serving = matches!(self.phase, Phase::Draining(Serving { trouble: Trouble::None, .. }, _));
-        if serving {
+        if self.trouble() != Trouble::Doomed {
             self.serve_again(cx, DrainOutcome::Undrained);
         }
         self.end_operation(cx, Outcome::Failed { verdict, also });

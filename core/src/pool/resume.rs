@@ -103,7 +103,7 @@ impl Pool {
                 let timeout = self.deadlines.of(Due::StartTimeout).unwrap_or(last_chance);
                 self.deadlines.arm(Due::StartTimeout, timeout.max(last_chance));
                 // It takes its place among those that load, if there is one.
-                let _ = self.admission(cx, engine.cause);
+                let _ = self.admission(cx, engine.cause, true);
                 self.want_file(cx, engine.incarnation, FileKind::Pid, true);
                 self.send_probe(cx);
             }

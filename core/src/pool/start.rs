@@ -320,6 +320,10 @@ impl Pool {
         };
         self.phase = Phase::Waiting(Waiting { gates, cause });
         self.fail_replacement(cx, class, evidence);
+        if self.wanted != Wanted::Up {
+            // It was down before its reload failed, and is down again.
+            return self.rest(cx);
+        }
         self.fail_start_operation(cx);
     }
 }

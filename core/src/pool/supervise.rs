@@ -157,7 +157,8 @@ impl Pool {
         if cx.books.quarantine.holds_any(self.uid, &self.spec_of(cause).device_mask) {
             return self.quarantined(cx, cause);
         }
-        if let Admission::Wait { until } = self.admission(cx, cause) {
+        let again = gates.release != ReleaseGate::Unasked;
+        if let Admission::Wait { until } = self.admission(cx, cause, again) {
             let gates = Gates { limiter_until: Some(until), ..gates };
             self.phase = Phase::Waiting(Waiting { gates, cause });
             return self.deadlines.arm(Due::GateOpens, until);
@@ -328,14 +329,15 @@ impl Pool {
         Gates { window_until, circuit_until, limiter_until: None, ..gates }
     }
 
-    pub(super) fn admission(&self, cx: &mut Cx<'_>, cause: StartCause) -> Admission {
+    /// `again`: this very start was admitted before.
+    pub(super) fn admission(&self, cx: &mut Cx<'_>, cause: StartCause, again: bool) -> Admission {
         // How fast another spec loads is not known.
         let known = self.load_time.filter(|_| cause != StartCause::Candidate);
         let is_quick = known.is_some_and(|load| cx.books.limiter.exempts(load));
         if is_quick || !self.policy.start.limited {
             return Admission::Go;
         }
-        cx.books.limiter.admit(self.uid, cause.rank(), cx.pools, cx.now)
+        cx.books.limiter.admit(self.uid, cause.rank(), again, (cx.pools, cx.now))
     }
 
     fn slide_window(&mut self, cx: &mut Cx<'_>) {

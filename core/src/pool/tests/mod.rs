@@ -7,11 +7,16 @@
 mod crash;
 mod cycles;
 mod drain;
+mod due;
+mod gates;
 mod lease;
 mod operation;
 mod recall;
+mod refusal;
 mod reload;
+mod reload_limits;
 mod resume;
+mod resume_everywhere;
 mod shutdown;
 mod start;
 mod state;
@@ -361,6 +366,24 @@ impl Stage {
             }
         }
         panic!("{due:?} never came");
+    }
+
+    /// Fires deadlines until one of this kind was fired; only probes are answered, well.
+    fn pass_while_silent(&mut self, due: Due) {
+        for _ in 0..10_000 {
+            if self.tick() == due {
+                return;
+            }
+            self.answer_probes();
+        }
+        panic!("{due:?} never came");
+    }
+
+    /// Answers every probe well.
+    fn answer_probes(&mut self) {
+        while self.is_open(Ask::Probe) {
+            self.answer_one(Ask::Probe);
+        }
     }
 
     /// Lets time pass and fires what comes due; no effect is answered.

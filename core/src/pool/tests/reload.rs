@@ -11,7 +11,7 @@ pub(super) fn to_spec(hash: u64) -> Reload {
     Reload { to: ReloadTarget::Spec(engine), deadline: None, on_drain_timeout: None, force: false }
 }
 
-fn reload(stage: &mut Stage, ask: Reload) -> OperationId {
+pub(super) fn reload(stage: &mut Stage, ask: Reload) -> OperationId {
     stage.accepted(Verb::Reload(Box::new(ask)))
 }
 
@@ -33,7 +33,7 @@ fn trying(stage: &mut Stage) -> OperationId {
     operation
 }
 
-fn until_stopping(stage: &mut Stage) {
+pub(super) fn until_stopping(stage: &mut Stage) {
     stage.settle_until(PhaseName::Stopping);
 }
 
@@ -327,7 +327,7 @@ fn the_handoff_file_is_written_after_the_commit() {
 
 impl Reload {
     /// The very spec that is committed.
-    fn same(mut self) -> Self {
+    pub(super) fn same(mut self) -> Self {
         self.to = ReloadTarget::Spec(spec("a").engine);
         self
     }

@@ -177,3 +177,32 @@ fn without_liveness_probes_a_suspect_engine_is_probed_once() {
     assert!(stage.view().health.ready);
     assert_eq!(stage.asks().iter().filter(|ask| **ask == Ask::Probe).count(), 1);
 }
+
+#[test]
+fn a_suspect_engine_whose_drain_is_taken_back_is_suspect_until_it_is_cleared() {
+    let mut stage = Stage::ready();
+    stage.lease();
+    logs(&mut stage, LogClass::CudaError);
+    stage.drain();
+    stage.accepted(Verb::Undrain);
+    assert!(stage.view().suspect && !stage.view().health.ready);
+    assert!(!stage.asks().contains(&Ask::Write(FileKind::Handoff)), "not handed off before it is cleared");
+    stage.settle();
+    stage.pass_healthy(SECOND * 10);
+    assert!(stage.view().health.ready, "no suspicion lasts for ever");
+    assert!(stage.asks().contains(&Ask::Write(FileKind::Handoff)));
+}
+
+#[test]
+fn a_reload_of_a_suspect_engine_that_is_given_up_leaves_it_running() {
+    let mut stage = suspect();
+    let operation = stage.accepted(Verb::Reload(Box::new(reload::to_spec(2))));
+    stage.answer_one(Ask::Preflight);
+    assert_eq!(stage.phase(), PhaseName::Draining);
+    stage.answer(Ask::Stage, Completion::Staged(Err(StageError::BadDigest)));
+    assert_eq!(stage.failure(operation), Some(CrashClass::StageFailed(StageError::BadDigest)));
+    assert_eq!((stage.phase(), stage.signals()), (PhaseName::Ready, Vec::new()));
+    stage.settle();
+    stage.pass_healthy(SECOND * 10);
+    assert!(stage.view().health.ready);
+}
