@@ -4,7 +4,7 @@
 use std::collections::BTreeMap;
 use std::fmt;
 use std::path::PathBuf;
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use pool_manager_core::{CatalogEntry, PerformanceHints, PoolName, SpecHash};
 
@@ -97,24 +97,132 @@ pub enum Endpoint {
     },
 }
 
-/// The launches known to this daemon, by hash. None is ever removed: an engine that runs may be
+/// The launches known to this daemon, by hash. One that was kept is never removed: an engine that runs may be
 /// asked about until it is gone.
 #[derive(Clone, Debug, Default)]
 pub struct Launches {
-    by_hash: Arc<Mutex<BTreeMap<SpecHash, Arc<Launch>>>>,
+    by_hash: Arc<Mutex<BTreeMap<SpecHash, Known>>>,
+}
+
+#[derive(Debug)]
+struct Known {
+    launch: Arc<Launch>,
+    /// For good; else as long as somebody reserves it.
+    kept: bool,
+    reserved: u32,
+}
+
+/// A launch made known for a command that may be refused: forgotten with this, unless it is kept.
+#[derive(Debug)]
+#[must_use]
+pub struct Reserved {
+    launches: Launches,
+    hash: SpecHash,
+}
+
+impl Reserved {
+    /// The command was accepted: the launch is known for good.
+    pub fn keep(self) {
+        if let Some(known) = self.launches.lock().get_mut(&self.hash) {
+            known.kept = true;
+        }
+    }
+}
+
+impl Drop for Reserved {
+    fn drop(&mut self) {
+        let mut by_hash = self.launches.lock();
+        let Some(known) = by_hash.get_mut(&self.hash) else { return };
+        known.reserved = known.reserved.saturating_sub(1);
+        if !known.kept && known.reserved == 0 {
+            by_hash.remove(&self.hash);
+        }
+    }
 }
 
 impl Launches {
     /// Makes a launch known. One of the same hash is replaced: it executes the same, but slots and
     /// health paths, which are policy, may differ.
     pub fn insert(&self, hash: SpecHash, launch: Launch) {
-        let mut by_hash = self.by_hash.lock().unwrap_or_else(PoisonError::into_inner);
-        by_hash.insert(hash, Arc::new(launch));
+        let mut by_hash = self.lock();
+        let reserved = by_hash.get(&hash).map_or(0, |known| known.reserved);
+        by_hash.insert(hash, Known { launch: Arc::new(launch), kept: true, reserved });
+    }
+
+    /// Makes a launch known as long as the answer lives, and for good once it is kept.
+    pub fn reserve(&self, hash: SpecHash, launch: Launch) -> Reserved {
+        let mut by_hash = self.lock();
+        let new = || Known { launch: Arc::new(launch), kept: false, reserved: 0 };
+        by_hash.entry(hash).or_insert_with(new).reserved += 1;
+        Reserved { launches: self.clone(), hash }
     }
 
     /// The launch of a spec the core was given; `None` is a bug of the caller.
     #[must_use]
     pub fn get(&self, hash: SpecHash) -> Option<Arc<Launch>> {
-        self.by_hash.lock().unwrap_or_else(PoisonError::into_inner).get(&hash).cloned()
+        self.lock().get(&hash).map(|known| known.launch.clone())
+    }
+
+    fn lock(&self) -> MutexGuard<'_, BTreeMap<SpecHash, Known>> {
+        self.by_hash.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const HASH: SpecHash = SpecHash(7);
+
+    fn launch() -> Launch {
+        Launch {
+            pool: PoolName::new("chat").expect("a name"),
+            argv: vec!["/bin/engine".into()],
+            env: Vec::new(),
+            working_dir: None,
+            model_path: None,
+            model_source: ModelSource::default(),
+            readiness: Endpoint::None,
+            liveness: Endpoint::None,
+            url: None,
+            catalog: CatalogEntry {
+                id: None,
+                engine: "e".into(),
+                engine_version: None,
+                model: "m".into(),
+                digest: None,
+            },
+            hints: PerformanceHints::default(),
+            size_bytes: None,
+            device_mask: Vec::new(),
+            check_devices: false,
+            slots: 1,
+            core_dumps: false,
+        }
+    }
+
+    fn known(launches: &Launches) -> bool {
+        launches.get(HASH).is_some()
+    }
+
+    #[test]
+    fn what_was_reserved_for_a_refused_command_is_forgotten() {
+        let launches = Launches::default();
+        let (one, another) = (launches.reserve(HASH, launch()), launches.reserve(HASH, launch()));
+        drop(one);
+        assert!(known(&launches), "somebody else still asks for it");
+        drop(another);
+        assert!(!known(&launches));
+    }
+
+    #[test]
+    fn what_was_kept_stays_whoever_is_refused_later() {
+        let launches = Launches::default();
+        launches.reserve(HASH, launch()).keep();
+        drop(launches.reserve(HASH, launch()));
+        assert!(known(&launches));
+        launches.insert(SpecHash(8), launch());
+        drop(launches.reserve(SpecHash(8), launch()));
+        assert!(launches.get(SpecHash(8)).is_some());
     }
 }

@@ -7,7 +7,7 @@ use std::sync::Arc;
 
 use pool_manager_core::EngineSpec;
 
-use crate::launch::{Launch, Launches};
+use crate::launch::{Launch, Launches, Reserved};
 
 /// Makes the engine of one pool with another model: same pool, port, devices and engine. Called on the way of
 /// a request, so it looks at no file.
@@ -51,14 +51,20 @@ impl Models {
         Self { by_pool: Arc::new(pools.into_iter().collect()) }
     }
 
-    /// The engine that serves this model, made known to the executors: a command may name it at once.
+    /// The engine that serves this model, made known to the executors: a command may name it at once. Whoever
+    /// commands it keeps what is reserved when the command was accepted.
     ///
     /// # Errors
     /// [`NoEngine`]; nothing was made known.
-    pub fn engine(&self, pool: &str, model: &str, launches: &Launches) -> Result<EngineSpec, NoEngine> {
+    pub fn engine(
+        &self,
+        pool: &str,
+        model: &str,
+        launches: &Launches,
+    ) -> Result<(EngineSpec, Reserved), NoEngine> {
         let WithModel(make) = self.by_pool.get(pool).ok_or(NoEngine::FixedModel)?;
         let (spec, launch) = make(model).map_err(NoEngine::Unusable)?;
-        launches.insert(spec.hash, launch);
-        Ok(spec)
+        let reserved = launches.reserve(spec.hash, launch);
+        Ok((spec, reserved))
     }
 }

@@ -216,6 +216,8 @@ impl Pool {
                 waiting.gates = Gates { release: waiting.gates.release, ..Gates::default() };
                 self.pass_gates(cx);
             }
+            // It was allowed before, and has not come yet: one restart, not two.
+            Phase::Waiting(waiting) if waiting.cause == StartCause::Allowed => {}
             Phase::Waiting(_)
             | Phase::Stopped
             | Phase::Staging(_)

@@ -64,9 +64,9 @@ impl Pool {
         let Phase::Ready(serving @ Serving { trouble: Trouble::Suspect { .. }, .. }) = self.phase else {
             return;
         };
-        if let Some(answered_by) = self.deadlines.of(Due::ProbeAnswer) {
-            // A slow engine may answer later than it is suspected for: its answer decides.
-            return self.deadlines.arm(Due::SuspectOver, answered_by);
+        if self.errands.is_open(Errand::Probe) {
+            // A slow engine may answer later than it is suspected for: its answer decides, or its silence.
+            return;
         }
         self.deadlines.disarm(Due::SuspectOver);
         self.phase = Phase::Ready(Serving { trouble: Trouble::None, ..serving });

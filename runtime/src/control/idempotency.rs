@@ -2,8 +2,8 @@
 
 use std::collections::{HashMap, VecDeque};
 
-use axum::http::HeaderMap;
-use pool_manager_core::OperationId;
+use axum::http::{HeaderMap, StatusCode};
+use pool_manager_core::{OperationId, Verb};
 use tokio::sync::{Mutex, MutexGuard};
 
 use super::fields::is_token;
@@ -18,7 +18,7 @@ pub(super) struct Idempotency {
 /// What was begun under which key.
 #[derive(Default)]
 pub(super) struct Seen {
-    begun: HashMap<Key, Begun>,
+    begun: HashMap<Key, (Verb, Begun)>,
     oldest_first: VecDeque<Key>,
 }
 
@@ -60,12 +60,21 @@ impl Idempotency {
 }
 
 impl Seen {
-    pub(super) fn find(&self, key: &Key) -> Option<Begun> {
-        self.begun.get(key).copied()
+    /// What the same command came to; another command under the same key is the caller's mistake.
+    pub(super) fn find(&self, key: &Key, command: &Verb) -> Result<Option<Begun>, Problem> {
+        match self.begun.get(key) {
+            None => Ok(None),
+            Some((known, begun)) if known == command => Ok(Some(*begun)),
+            Some(_) => {
+                let detail =
+                    "this key was used for another request on this pool; send a new key, or the same body";
+                Err(Problem::new(StatusCode::UNPROCESSABLE_ENTITY, "key-reused", "Key reused", detail))
+            }
+        }
     }
 
-    pub(super) fn keep(&mut self, key: Key, begun: Begun) {
-        if self.begun.insert(key.clone(), begun).is_none() {
+    pub(super) fn keep(&mut self, key: Key, command: Verb, begun: Begun) {
+        if self.begun.insert(key.clone(), (command, begun)).is_none() {
             self.oldest_first.push_back(key);
         }
         if self.oldest_first.len() > KEPT
@@ -87,11 +96,12 @@ mod tests {
         let key = |n: usize| Key { key: n.to_string(), pool: "a".to_owned(), verb: "drain".to_owned() };
         let mut seen = Seen::default();
         for n in 0..=KEPT {
-            seen.keep(key(n), Begun::Operation(OperationId(n as u64)));
+            seen.keep(key(n), Verb::Preload, Begun::Operation(OperationId(n as u64)));
         }
-        assert_eq!(seen.find(&key(0)), None);
-        assert_eq!(seen.find(&key(1)), Some(Begun::Operation(OperationId(1))));
-        assert_eq!(seen.find(&Key { verb: "stop".to_owned(), ..key(1) }), None);
+        let find = |key| seen.find(&key, &Verb::Preload);
+        assert_eq!(find(key(0)), Ok(None));
+        assert_eq!(find(key(1)), Ok(Some(Begun::Operation(OperationId(1)))));
+        assert_eq!(find(Key { verb: "stop".to_owned(), ..key(1) }), Ok(None));
     }
 
     #[test]

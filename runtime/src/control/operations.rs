@@ -23,6 +23,7 @@ use super::reload;
 use super::status::{VerdictStatus, seconds};
 use super::words;
 use super::{LONGEST_WAIT, Shared, VERBS};
+use crate::launch::Reserved;
 
 /// One operation, running or ended.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
@@ -126,10 +127,15 @@ pub(super) async fn verb(
     };
     let fields = Fields::read(&body, known)?;
     let key = Key::read(&headers, &pool, &verb)?;
+    let mut reserved = None;
     let command = match verb.as_str() {
         "allow-restart" => Verb::AllowRestart,
         "preload" => Verb::Preload,
-        "reload" => Verb::Reload(Box::new(shared.reload(&pool, &fields).await?)),
+        "reload" => {
+            let reload;
+            (reload, reserved) = shared.reload(&pool, &fields).await?;
+            Verb::Reload(Box::new(reload))
+        }
         "reset-breaker" => Verb::ResetBreaker,
         "drain" => Verb::Drain { deadline: fields.span("deadline", LONGEST)? },
         "undrain" => Verb::Undrain,
@@ -137,7 +143,7 @@ pub(super) async fn verb(
         "restart" => Verb::Restart,
         _ => return Err(unknown_verb(&verb)),
     };
-    command_pool(&shared, &pool, command, correlation, key).await
+    command_pool(&shared, &pool, command, correlation, (key, reserved)).await
 }
 
 /// `DELETE /v1/pools/{id}`: drained, then forgotten.
@@ -148,7 +154,7 @@ pub(super) async fn deregister(
     headers: HeaderMap,
 ) -> Result<Response, Problem> {
     let key = Key::read(&headers, &pool, "deregister")?;
-    command_pool(&shared, &pool, Verb::Deregister, correlation, key).await
+    command_pool(&shared, &pool, Verb::Deregister, correlation, (key, None)).await
 }
 
 /// `GET /v1/operations/{id}?wait=30s`: as soon as it has ended, or when the wait is over.
@@ -168,22 +174,25 @@ async fn command_pool(
     pool: &str,
     verb: Verb,
     correlation: Correlation,
-    key: Option<Key>,
+    (key, reserved): (Option<Key>, Option<Reserved>),
 ) -> Result<Response, Problem> {
     let begun = match key {
         None => shared.begin(pool, verb, correlation).await?,
         Some(key) => {
             let mut seen = shared.idempotency.seen().await;
-            match seen.find(&key) {
+            match seen.find(&key, &verb)? {
                 Some(begun) => begun,
                 None => {
-                    let begun = shared.begin(pool, verb, correlation).await?;
-                    seen.keep(key, begun);
+                    let begun = shared.begin(pool, verb.clone(), correlation).await?;
+                    seen.keep(key, verb, begun);
                     begun
                 }
             }
         }
     };
+    if let Some(reserved) = reserved {
+        reserved.keep();
+    }
     let Begun::Operation(operation) = begun else {
         return Ok(Json(shared.pool(pool).await?).into_response());
     };

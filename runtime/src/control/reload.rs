@@ -2,11 +2,12 @@
 //! `on_drain_timeout` where wanted. Read by `operations`.
 
 use axum::http::StatusCode;
-use pool_manager_core::{Refusal, Reload, ReloadTarget};
+use pool_manager_core::{EngineSpec, Refusal, Reload, ReloadTarget};
 
 use super::Shared;
 use super::fields::{Fields, LONGEST};
 use super::problem::Problem;
+use crate::launch::Reserved;
 use crate::models::NoEngine;
 
 /// Everything the body may say.
@@ -16,14 +17,22 @@ pub(super) const FIELDS: [&str; 5] = ["model", "back", "force", "deadline", "on_
 const LONGEST_MODEL_BYTES: usize = 4096;
 
 impl Shared {
-    /// What a reload is asked to do. The engine of a model that is named is known to the executors from here on.
-    pub(super) async fn reload(&self, pool: &str, fields: &Fields) -> Result<Reload, Problem> {
+    /// What a reload is asked to do. The engine of a model that is named is known to the executors as long as it
+    /// is reserved.
+    pub(super) async fn reload(
+        &self,
+        pool: &str,
+        fields: &Fields,
+    ) -> Result<(Reload, Option<Reserved>), Problem> {
         let deadline = fields.span("deadline", LONGEST)?;
         let on_drain_timeout = fields.on_drain_timeout("on_drain_timeout")?;
         let force = fields.flag("force")?;
-        let to = match (fields.long_text("model", LONGEST_MODEL_BYTES)?, fields.flag("back")?) {
-            (Some(model), false) => self.to_model(pool, model).await?,
-            (None, true) => ReloadTarget::Back,
+        let (to, reserved) = match (fields.long_text("model", LONGEST_MODEL_BYTES)?, fields.flag("back")?) {
+            (Some(model), false) => {
+                let (engine, reserved) = self.to_model(pool, model).await?;
+                (ReloadTarget::Spec(engine), Some(reserved))
+            }
+            (None, true) => (ReloadTarget::Back, None),
             (Some(_), true) => {
                 return Err(Problem::field("back", "has no place beside `model`; send one of them"));
             }
@@ -32,12 +41,12 @@ impl Shared {
                 return Err(Problem::field("model", detail));
             }
         };
-        Ok(Reload { to, deadline, on_drain_timeout, force })
+        Ok((Reload { to, deadline, on_drain_timeout, force }, reserved))
     }
 
-    async fn to_model(&self, pool: &str, model: &str) -> Result<ReloadTarget, Problem> {
+    async fn to_model(&self, pool: &str, model: &str) -> Result<(EngineSpec, Reserved), Problem> {
         match self.api.models.engine(pool, model, &self.api.launches) {
-            Ok(engine) => Ok(ReloadTarget::Spec(engine)),
+            Ok(engine) => Ok(engine),
             Err(NoEngine::Unusable(why)) => Err(Problem::field("model", why).with("pool", pool)),
             Err(NoEngine::FixedModel) => {
                 let known = pool.to_owned();

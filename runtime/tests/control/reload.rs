@@ -138,6 +138,9 @@ fn a_repeat_with_the_same_key_reloads_once() {
         answer.json["id"].clone()
     };
     assert_eq!(reload(), reload());
+    let other = "{\"model\":\"good-v3\"}";
+    let answer = stage.send("POST", "/v1/pools/llama/reload", &[("Idempotency-Key", "one")], other);
+    answer.problem(422, "key-reused");
 }
 
 #[test]

@@ -209,6 +209,19 @@ fn a_restart_allowed_ahead_of_time_is_the_one_after_the_next_end() {
 }
 
 #[test]
+fn a_restart_that_is_allowed_twice_before_it_came_is_one() {
+    let mut stage = open();
+    stage.command(Verb::AllowRestart);
+    assert_eq!(stage.command(Verb::AllowRestart), Answer::Done);
+    assert!(!stage.view().restart_allowed);
+    stage.settle();
+    stage.forget();
+    stage.crash(ExitStatus::Code(1));
+    stage.pass(SECOND * 100);
+    assert_eq!(stage.spawns(), 0);
+}
+
+#[test]
 fn there_is_no_restart_to_allow_where_none_is_wanted() {
     let mut stage = Stage::new(|_| {});
     assert_eq!(stage.refused(Verb::AllowRestart), Refusal::NotWanted);

@@ -158,6 +158,16 @@ fn a_probe_that_takes_longer_than_the_suspicion_still_decides() {
 }
 
 #[test]
+fn a_suspicion_that_ends_in_the_instant_of_its_probes_time_out_leaves_no_busy_loop() {
+    // The probe's own limit and the margin of its answer are as long as the suspicion.
+    let mut stage = Stage::ready_with(|spec| spec.policy.liveness.timeout = SECOND * 9);
+    logs(&mut stage, LogClass::CudaError);
+    stage.pass(SECOND * 10);
+    assert_eq!(stage.phase(), PhaseName::Stopping, "silence is a failed probe");
+    assert!(stage.host.poll_timeout().is_none_or(|(at, ..)| at > stage.now));
+}
+
+#[test]
 fn without_liveness_probes_a_suspect_engine_is_probed_once() {
     let mut stage = Stage::ready_with(|spec| spec.policy.liveness.interval = Duration::ZERO);
     logs(&mut stage, LogClass::CudaError);
