@@ -13,8 +13,8 @@ use crate::verdict::{Evidence, LogEvidence};
 /// What was seen of one engine.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub(crate) struct Signs {
-    /// The first line that spoke of a CUDA error.
-    cuda_line: Option<LogEvidence>,
+    /// The last line that spoke of a CUDA error, and when it was seen.
+    cuda_line: Option<(LogEvidence, Time)>,
     /// What the driver reported last, and when.
     xid: Option<(u32, Time)>,
     /// The last failed probes, oldest first; those before them add nothing.
@@ -22,8 +22,8 @@ pub(crate) struct Signs {
 }
 
 impl Signs {
-    pub(crate) fn cuda_error(self, line: LogEvidence) -> Self {
-        Self { cuda_line: self.cuda_line.or(Some(line)), ..self }
+    pub(crate) const fn cuda_error(self, line: LogEvidence, at: Time) -> Self {
+        Self { cuda_line: Some((line, at)), ..self }
     }
 
     pub(crate) const fn xid(self, xid: u32, at: Time) -> Self {
@@ -58,18 +58,20 @@ impl Signs {
         self.xid.filter(|(_, at)| now.since(*at) <= span).map(|(xid, _)| xid)
     }
 
-    /// Everything that was seen, in order of time where that is known.
-    pub(crate) fn evidence(&self) -> Vec<Evidence> {
+    /// Everything that was seen, in order of time where that is known. A line counts for `span`: whatever the
+    /// engine did well since then, it did without its CUDA context being lost.
+    pub(crate) fn evidence(&self, now: Time, span: Duration) -> Vec<Evidence> {
         let misses = self.misses.iter().flatten().map(|(at, answer)| (*at, *answer));
         let mut evidence: Vec<Evidence> =
             misses.map(|(at, answer)| Evidence::ProbeFailed { at, answer }).collect();
-        evidence.extend(self.cuda_line.map(Evidence::Log));
+        evidence.extend(self.cuda_line(now, span).map(Evidence::Log));
         evidence.extend(self.xid.map(|(xid, _)| Evidence::Xid(xid)));
         evidence
     }
 
-    pub(crate) const fn cuda_line(&self) -> Option<LogEvidence> {
-        self.cuda_line
+    /// What was logged in the last `span`.
+    pub(crate) fn cuda_line(&self, now: Time, span: Duration) -> Option<LogEvidence> {
+        self.cuda_line.filter(|(_, at)| now.since(*at) <= span).map(|(line, _)| line)
     }
 }
 
@@ -77,6 +79,8 @@ impl Signs {
 mod tests {
     use super::*;
     use crate::verdict::LogClass;
+
+    const SPAN: Duration = Duration::from_nanos(10);
 
     fn at(nanos: u64) -> Time {
         Time::from_nanos(nanos)
@@ -87,15 +91,17 @@ mod tests {
         let signs = (0..10).fold(Signs::default(), |signs, n| signs.missed(at(n), ProbeAnswer::Refused));
         let expected: Vec<_> =
             (6..10).map(|n| Evidence::ProbeFailed { at: at(n), answer: ProbeAnswer::Refused }).collect();
-        assert_eq!(signs.evidence(), expected);
-        assert_eq!(signs.healthy().evidence(), []);
+        assert_eq!(signs.evidence(at(9), SPAN), expected);
+        assert_eq!(signs.healthy().evidence(at(9), SPAN), []);
     }
 
     #[test]
-    fn the_first_cuda_line_counts_and_the_last_xid() {
+    fn the_last_cuda_line_and_the_last_xid_count_for_a_while() {
         let line = |offset| LogEvidence { class: LogClass::CudaError, offset };
-        let signs = Signs::default().cuda_error(line(5)).cuda_error(line(9)).xid(31, at(1)).xid(79, at(2));
-        assert_eq!(signs.evidence(), [Evidence::Log(line(5)), Evidence::Xid(79)]);
+        let signs = Signs::default().cuda_error(line(5), at(0)).cuda_error(line(9), at(1));
+        let signs = signs.xid(31, at(1)).xid(79, at(2));
+        assert_eq!(signs.evidence(at(11), SPAN), [Evidence::Log(line(9)), Evidence::Xid(79)]);
+        assert_eq!(signs.evidence(at(12), SPAN), [Evidence::Xid(79)]);
         assert_eq!(signs.recent_xid(at(12), Duration::from_nanos(10)), Some(79));
         assert_eq!(signs.recent_xid(at(13), Duration::from_nanos(10)), None);
     }

@@ -241,8 +241,9 @@ impl Pool {
         let Ended { engine, status, stopped_for, .. } = ended;
         let was_ready = engine.ready_since.is_some();
         let signs = &engine.signs;
-        let xid = signs.recent_xid(ended.at, self.policy.liveness.suspect_for);
-        let verdict = judge(End { stopped_for, was_ready, status, report, signs, xid });
+        let (at, signs_count_for) = (ended.at, self.policy.liveness.suspect_for);
+        let xid = signs.recent_xid(at, signs_count_for);
+        let verdict = judge(End { stopped_for, was_ready, status, report, signs, at, signs_count_for, xid });
         self.conclude(cx, verdict, Some(&ended));
     }
 

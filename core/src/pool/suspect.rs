@@ -23,7 +23,8 @@ impl Pool {
             // Read again when it has ended; alone it takes no engine out of service.
             return;
         }
-        self.note(|signs| signs.cuda_error(line));
+        let now = cx.now;
+        self.note(|signs| signs.cuda_error(line, now));
         let now_known = self.recent_xid(cx).is_some() || self.policy.liveness.log_is_trusted;
         match self.phase {
             Phase::Ready(_) | Phase::Draining(..) if now_known => self.doom(cx),
@@ -44,7 +45,8 @@ impl Pool {
     pub(crate) fn gpu_fault(&mut self, cx: &mut Cx<'_>, xid: u32) {
         let now = cx.now;
         self.note(|signs| signs.xid(xid, now));
-        let spoke = self.phase.engine().is_some_and(|engine| engine.signs.cuda_line().is_some());
+        let span = self.policy.liveness.suspect_for;
+        let spoke = self.phase.engine().is_some_and(|engine| engine.signs.cuda_line(now, span).is_some());
         match self.phase {
             Phase::Ready(_) | Phase::Draining(..) if spoke => self.doom(cx),
             Phase::Stopped

@@ -2,8 +2,10 @@
 //! First match in time is the cause; later lines are consequences.
 
 use alloc::vec::Vec;
+use core::time::Duration;
 
 use crate::signs::Signs;
+use crate::time::Time;
 use crate::verdict::{
     CrashClass, Evidence, EvidenceReport, ExitStatus, HostProblem, LogClass, LogEvidence, Memory, StopCause,
     Verdict,
@@ -20,17 +22,26 @@ pub(crate) struct End<'a> {
     pub(crate) report: &'a EvidenceReport,
     /// What was seen of it while it lived.
     pub(crate) signs: &'a Signs,
+    /// When it ended, and how long before that signs count.
+    pub(crate) at: Time,
+    pub(crate) signs_count_for: Duration,
     /// What the driver of its GPUs reported shortly before.
     pub(crate) xid: Option<u32>,
+}
+
+impl End<'_> {
+    fn live_line(&self) -> Option<LogEvidence> {
+        self.signs.cuda_line(self.at, self.signs_count_for)
+    }
 }
 
 /// Adds the evidence up. Total: every end has a class.
 pub(crate) fn judge(end: End<'_>) -> Verdict {
     let mut evidence = Vec::new();
-    evidence.extend(end.signs.evidence());
+    evidence.extend(end.signs.evidence(end.at, end.signs_count_for));
     evidence.extend(end.stopped_for.map(Evidence::OwnSignal));
     // The line that was seen live is in the log's tail again.
-    let new = |line: &&LogEvidence| end.signs.cuda_line() != Some(**line);
+    let new = |line: &&LogEvidence| end.live_line() != Some(**line);
     evidence.extend(end.report.log.iter().filter(new).copied().map(Evidence::Log));
     if end.report.oom_kill == Some(true) {
         evidence.push(Evidence::OomKill);
@@ -49,7 +60,7 @@ fn class_of(end: End<'_>) -> CrashClass {
     if end.report.oom_kill == Some(true) {
         return CrashClass::OutOfMemory(Memory::Host);
     }
-    let live = end.signs.cuda_line();
+    let live = end.live_line();
     if let Some(class) = live.iter().chain(&end.report.log).find_map(|line| class_of_line(line.class)) {
         return if class == CrashClass::Cuda(None) { CrashClass::Cuda(end.xid) } else { class };
     }
@@ -107,7 +118,17 @@ mod tests {
         let log = lines.iter().map(|class| LogEvidence { class: *class, offset: 0 }).collect();
         let report = EvidenceReport { log, oom_kill: None };
         let signs = Signs::default();
-        judge(End { stopped_for, was_ready, status, report: &report, signs: &signs, xid: None }).class
+        judge(End {
+            stopped_for,
+            was_ready,
+            status,
+            report: &report,
+            signs: &signs,
+            at: Time::ZERO,
+            signs_count_for: Duration::ZERO,
+            xid: None,
+        })
+        .class
     }
 
     fn oom_killed(stopped_for: Option<StopCause>, lines: &[LogEvidence]) -> Verdict {
@@ -119,6 +140,8 @@ mod tests {
             status,
             report: &report,
             signs: &Signs::default(),
+            at: Time::ZERO,
+            signs_count_for: Duration::ZERO,
             xid: None,
         })
     }

@@ -168,6 +168,19 @@ fn a_suspicion_that_ends_in_the_instant_of_its_probes_time_out_leaves_no_busy_lo
 }
 
 #[test]
+fn a_line_from_before_ready_proves_nothing_long_after() {
+    let mut stage = Stage::starting();
+    logs(&mut stage, LogClass::CudaError);
+    stage.settle();
+    stage.pass_healthy(SECOND * 600);
+    faults(&mut stage, 31);
+    assert!(stage.view().health.ready, "an Xid alone takes nothing out of service");
+    stage.pass_healthy(SECOND * 11);
+    stage.crash(ExitStatus::Code(1));
+    assert_eq!(stage.crashes_heard(), [CrashClass::Exit(1)]);
+}
+
+#[test]
 fn without_liveness_probes_a_suspect_engine_is_probed_once() {
     let mut stage = Stage::ready_with(|spec| spec.policy.liveness.interval = Duration::ZERO);
     logs(&mut stage, LogClass::CudaError);
