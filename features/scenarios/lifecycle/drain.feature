@@ -46,10 +46,11 @@ Feature: Drain
     And "stubborn-pool" is drained with a deadline of 1000 ms
     Then within 5 seconds the drain of "test-pool" ends as force-stopped, naming the 2 leases that were cut
     And the drain of "test-pool" took at least 1000 ms
+    And of the leases of "test-pool", 1 completed, 0 expired, 2 were cut and 0 were lost
     And the engine of "test-pool" is gone
     And the PID file of "test-pool" is gone
     And within 5 seconds the drain of "stubborn-pool" ends as force-stopped, naming the 2 leases that were cut
-    And the engine of "stubborn-pool" was sent TERM and then KILL
+    And engine 1 of "stubborn-pool" was sent TERM, and KILL 1000 ms later
     And the engine of "stubborn-pool" is gone
     And the PID file of "stubborn-pool" is gone
 
@@ -87,9 +88,14 @@ Feature: Drain
   Scenario: A drain is one sample of the drain-duration histogram
     Given the metrics were scraped
     And "test-pool" is drained with a deadline of 5000 ms
+    And 2 seconds pass
     When 3 leases on "test-pool" end
     Then within 5 seconds the drain of "test-pool" ends as completed
     And the drain-duration histogram has 1 more sample, labelled "test-pool" and "completed"
+    And the metric "pool_manager_drain_duration_seconds_bucket" has gone up by 0 for
+      | pool_id | test-pool |
+      | outcome | completed |
+      | le      | 1.0       |
 
   @mission @DRAIN-10
   Scenario: Draining work in flight is worth a warning

@@ -120,6 +120,12 @@ Feature: Reload
     And "test-pool" has had 1 engine
     And engine 1 of "test-pool" was sent no signal
     And "test-pool" is ready
+    When "test-pool" is reloaded to "llama-7b-v2"
+    Then within 10 seconds the reload of "test-pool" ends as completed
+    And "test-pool" has had 2 engines
+    When "test-pool" is reloaded to "llama-7b-v2"
+    Then within 1 second the reload of "test-pool" ends as completed
+    And "test-pool" has had 2 engines
 
   @mission @RELOAD-11
   Scenario: A reload that failed leaves the pool as it was
@@ -170,5 +176,6 @@ Feature: Reload
     And "test-pool" has had 1 engine
     And "test-pool" has 2 active leases
     And "test-pool" is ready
+    And within 1 second the handoff file of "test-pool" says engine version "1.0.0" and model "llama-7b-v1"
     When a client asks "test-pool" for a lease
     Then the lease is granted

@@ -137,12 +137,20 @@ Feature: Circuit breaker
     When the engine of "test-pool" crashes, 1 time in a row
     Then the restart of "test-pool" is scheduled with a base delay of 1000 ms
     And within 3 seconds engine 7 of "test-pool" runs
+    When the engine of "test-pool" crashes, 3 times in a row
+    And an operator resets the breaker of "test-pool"
+    And the engine of "test-pool" crashes, 4 times in a row
+    Then the general breaker of "test-pool" is closed
 
   @mission @BREAKER-10
   Scenario: The threshold can be set
     Given the breaker of "test-pool" opens at 3 failures
     And the pool "test-pool" is ready
     When the engine of "test-pool" crashes, 2 times in a row
+    Then the general breaker of "test-pool" is closed
+    And within 30 seconds "test-pool" is ready
+    When 301 seconds pass
+    And the engine of "test-pool" crashes, 2 times in a row
     Then the general breaker of "test-pool" is closed
     When the engine of "test-pool" crashes, 1 time in a row
     Then the general breaker of "test-pool" is open
@@ -159,3 +167,7 @@ Feature: Circuit breaker
     And the general breaker of "test-pool" is closed
     And within 10 seconds the cuda breaker of "test-pool" is half-open
     And within 10 seconds engine 6 of "test-pool" runs
+    And within 10 seconds "test-pool" is ready
+    When the engine of "test-pool" exits with code 1
+    Then within 1 second the crash count of "test-pool" is 6
+    And the cuda breaker of "test-pool" has just opened, for 600 seconds

@@ -20,6 +20,15 @@ Feature: Crash detection
   @mission @CRASH-2
   Scenario: Three failed health probes in a row are a health failure
     Given the pool "test-pool" is ready
+    And the pool "other-pool" is ready
+    When the engine of "other-pool" answers probes with HTTP 500
+    And 11 seconds pass
+    And the engine of "other-pool" answers again
+    And 6 seconds pass
+    And the engine of "other-pool" answers probes with HTTP 500
+    And 11 seconds pass
+    Then 4 records of "other-pool" say "liveness probe failed"
+    And the crash count of "other-pool" is 0
     When the engine of "test-pool" answers probes with HTTP 500
     Then within 30 seconds the crash count of "test-pool" is 1
     And the last error of "test-pool" is of class unhealthy
@@ -76,11 +85,13 @@ Feature: Crash detection
     And "test-pool" has had 1 engine
     And the phase of "test-pool" is stopped
     And the crash count of "test-pool" is 0
+    And "test-pool" has no last error
     And no restart of "test-pool" is scheduled
 
   @mission @CRASH-7
   Scenario: A crash is logged with all that helps to place it
     Given the catalog entry "llama-7b-v1" of "test-pool" has engine version "1.2.3"
+    And the engines of "test-pool" load in 4000 ms
     And the pool "test-pool" is ready
     And 90 seconds pass
     When the engine of "test-pool" exits with code 7
@@ -88,7 +99,7 @@ Feature: Crash detection
     And the last warning record of "test-pool" that says "engine crashed" has
       | pool_id        | test-pool |
       | engine_version | 1.2.3     |
-      | uptime_seconds | 90 to 95  |
+      | uptime_seconds | 94 to 96  |
       | exit_code      | 7         |
 
   @mission @CRASH-8

@@ -54,6 +54,7 @@ Feature: Restart storms
       | window_seconds | 60        |
     And for 20 seconds no engine of "test-pool" is started
     And within 40 seconds engine 12 of "test-pool" runs
+    And the restart window of "test-pool" holds 10 restarts
 
   @mission @STORM-5
   Scenario: The window slides
@@ -83,9 +84,11 @@ Feature: Restart storms
     And engine 11 of "test-pool" runs
     And engine 11 of "test-pool" was sent no signal
     And "test-pool" is ready
-    When the engine of "test-pool" exits with code 1
+    When 40 seconds pass
+    And the engine of "test-pool" exits with code 1
     Then within 1 second the crash count of "test-pool" is 11
     And for 200 seconds no engine of "test-pool" is started
+    And within 65 seconds the general breaker of "test-pool" is half-open
     And the last error record of "test-pool" that says "no restart: a circuit is open" has
       | circuit | general |
 
@@ -127,6 +130,8 @@ Feature: Restart storms
       | storm   | oom_storm |
       | count   | 5         |
       | remedy  | any       |
+    When the kernel's OOM killer takes the engine of "test-pool", 1 time in a row
+    Then "test-pool" has been through 1 out-of-memory storm
 
   @mission @STORM-10
   Scenario: An operator may allow one restart through a storm
@@ -140,6 +145,9 @@ Feature: Restart storms
     When an operator allows a restart of "test-pool"
     Then within 5 seconds engine 12 of "test-pool" runs
     And within 5 seconds "test-pool" is ready
+    And the restart count of "test-pool" is 11
+    And the restart window of "test-pool" holds 10 restarts
+    And the failure count of "test-pool" is 11
     And "test-pool" has been through 1 restart storm
     When the engine of "test-pool" exits with code 1
     Then within 1 second the crash count of "test-pool" is 12

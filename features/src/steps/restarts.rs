@@ -81,6 +81,18 @@ fn delays_differ(world: &mut PoolWorld, pools: usize, values: usize) {
     assert!(delays.len() >= values, "different delays in ms: {delays:?}");
 }
 
+#[then("some of these delays were shorter than their base, and some longer")]
+fn jitter_goes_both_ways(world: &mut PoolWorld) {
+    let seen = world.seen();
+    let pairs = seen.registry().into_iter().flat_map(|pool| {
+        let pool = pool.pool_id;
+        delays(seen, &pool).into_iter().zip(bases(seen, &pool))
+    });
+    let pairs: Vec<(u64, u64)> = pairs.collect();
+    assert!(pairs.iter().any(|(delay, base)| delay < base), "(delay, base) in ms: {pairs:?}");
+    assert!(pairs.iter().any(|(delay, base)| delay > base), "(delay, base) in ms: {pairs:?}");
+}
+
 #[then(expr = "no delay of {string} was over {int} ms")]
 fn none_over(world: &mut PoolWorld, pool: String, most: u64) {
     let delays = delays(world.seen(), &pool);
