@@ -25,12 +25,6 @@ fn was_sent_term_only(world: &mut PoolWorld, pool: String) {
     assert_eq!(signals(&world.newest_engine(&pool)), [Signal::Graceful], "signals to the engine of {pool}");
 }
 
-#[then(expr = "the engine of {string} was sent TERM and then KILL")]
-fn was_sent_term_then_kill(world: &mut PoolWorld, pool: String) {
-    let signals = signals(&world.newest_engine(&pool));
-    assert_eq!(signals, [Signal::Graceful, Signal::KillTree], "signals to the engine of {pool}");
-}
-
 #[then(expr = "engine {int} of {string} was sent TERM, and KILL {int} ms later")]
 fn was_sent_kill_after(world: &mut PoolWorld, number: usize, pool: String, grace: u64) {
     let engine = world.engine(&pool, number);
