@@ -141,10 +141,47 @@ fn a_wrong_size_is_seen_before_the_first_byte_or_at_the_first_too_many() {
 }
 
 #[test]
-fn a_model_of_unknown_length_is_taken_as_it_comes() {
-    let (mut bench, server) = (Bench::new(), Server::new(&model(), &[Step::NoLength]));
-    assert!(bench.stage(launch(Stated { digest: None, ..from(&bench, &server) })).is_ok());
-    assert_eq!(fs::read(bench.path("a.gguf")).expect("the model"), model());
+fn a_length_that_nobody_states_is_refused_since_a_cut_would_not_be_seen() {
+    for step in [Step::NoLength, Step::NoLengthCutAfter(700_001)] {
+        let (bench, server) = (Bench::new(), Server::new(&model(), &[step]));
+        let stated = launch(Stated { digest: None, ..from(&bench, &server) });
+        let wanted = Wanted::of(&stated).expect("it can be wanted");
+        let provided = Provisioner::over(direct(), Pace::default()).provide(&wanted, &Patient);
+        let Err(Failure::Fault(fault)) = provided else { panic!("it was taken: {provided:?}") };
+        assert_eq!(fault.error, StageError::Fetch(200));
+        assert!(fault.why.contains("size_bytes or digest"), "{}", fault.why);
+        assert!(bench.names().is_empty(), "{:?}", bench.names());
+    }
+    // A part of something of which nobody knows how long it is.
+    let plan = [Step::CutAfter(9_000), Step::PartOfUnknown];
+    let (mut bench, server) = (Bench::new(), Server::new(&model(), &plan));
+    let stated = || Stated { digest: None, ..from(&bench, &server) };
+    let (first, second) = (launch(stated()), launch(stated()));
+    assert_eq!(bench.stage(first), Err(StageError::Fetch(206)));
+    assert!(bench.stage(second).is_ok(), "the next one asks for the whole");
+    assert_eq!(server.asked()[2].range, None);
+}
+
+#[test]
+fn a_length_the_server_does_not_say_may_be_stated_or_shown_by_the_chunks() {
+    let bytes = Some(model().len() as u64);
+    let digest = Some(digest_of(&model()));
+    let (no_length, cut) = (Step::NoLength, Step::NoLengthCutAfter(700_001));
+    for (step, bytes, digest, asked) in [
+        (&no_length, bytes, None, 1),
+        (&no_length, None, digest, 1),
+        (&cut, bytes, None, 2),
+        (&Step::Chunked, None, None, 1),
+        (&Step::ChunkedCutAfter(700_001), None, None, 2),
+    ] {
+        let (mut bench, server) = (Bench::new(), Server::new(&model(), std::slice::from_ref(step)));
+        let staged = bench.stage(launch(Stated { bytes, digest, ..from(&bench, &server) }));
+        assert!(staged.is_ok(), "{staged:?}");
+        assert_eq!(fs::read(bench.path("a.gguf")).expect("the model"), model());
+        let ranges: Vec<_> = server.asked().into_iter().map(|asked| asked.range).collect();
+        assert_eq!(ranges.len(), asked, "{ranges:?}");
+        assert!(ranges.iter().skip(1).all(|range| range.as_deref() == Some("bytes=700001-")), "{ranges:?}");
+    }
 }
 
 #[test]
