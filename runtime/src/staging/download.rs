@@ -107,7 +107,9 @@ impl Download<'_> {
                 let total = response.body().content_length();
                 let whole = self.whole(status, total, is_chunked(&response))?;
                 let origin = Origin::new(self.url, validator_of(headers));
-                self.check_total(total, total.unwrap_or_default())?;
+                // The part that this replaces gives its room back first.
+                let missing = total.or(whole).unwrap_or_default().saturating_sub(self.partial.length());
+                self.check_total(total, missing)?;
                 self.partial.restart(&origin, self.wanted.digest.is_some())?;
                 whole
             }

@@ -4,6 +4,7 @@ use std::fs;
 use std::net::{Ipv4Addr, TcpListener};
 use std::time::Duration;
 
+use nix::sys::statvfs::statvfs;
 use pool_manager::staging::{Failure, Pace, Provisioner, Wanted, Watch};
 use pool_manager_core::StageError;
 
@@ -238,6 +239,22 @@ fn a_model_the_disk_has_no_room_for_is_not_begun() {
     let stated = Stated { bytes: Some(huge), ..from(&bench, &server) };
     assert_eq!(bench.preflight(launch(stated)), Err(StageError::NoSpace));
     assert!(bench.names().is_empty(), "{:?}", bench.names());
+}
+
+#[test]
+fn a_part_that_is_replaced_counts_as_room() {
+    let mut bench = Bench::new();
+    let disk = statvfs(bench.folder.path()).expect("a disk");
+    // More than is free, also when others free some meanwhile.
+    let total = disk.blocks_available() * disk.fragment_size() + (1 << 36);
+    let plan = [Step::ClaimLength(total), Step::Status(404), Step::ClaimLength(total)];
+    let server = Server::new(&model(), &plan);
+    // Sparse, and of something else: it is replaced.
+    let part = fs::File::create(bench.path("a.gguf.partial")).expect("a file");
+    part.set_len(total).expect("a sparse file");
+    assert_eq!(bench.stage(launch(from(&bench, &server))), Err(StageError::Fetch(404)), "it was begun");
+    assert_eq!(bench.stage(launch(from(&bench, &server))), Err(StageError::NoSpace), "nothing is replaced");
+    assert_eq!(server.asked().len(), 3);
 }
 
 #[test]
