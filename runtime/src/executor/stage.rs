@@ -98,7 +98,7 @@ impl StageExecutor {
         jobs.insert(wanted.clone(), Arc::clone(&job));
         drop(jobs);
         let (worker, model) = (Arc::clone(shared), wanted.clone());
-        let work = move || worker.work(&model, &job);
+        let work = move || worker.work(&model, &job, |watch| worker.provisioner.provide(&model, watch));
         if let Err(error) = thread::Builder::new().name("stage".to_owned()).spawn(work) {
             shared.finish(&wanted, &|_| Err(no_thread(&error)));
         }
@@ -113,7 +113,13 @@ impl StageExecutor {
 }
 
 impl Shared {
-    fn work(&self, wanted: &Wanted, job: &Job) {
+    fn work(
+        &self,
+        wanted: &Wanted,
+        job: &Job,
+        provide: impl FnOnce(&dyn Watch) -> Result<ModelStamp, Failure>,
+    ) {
+        let _panic = StagePanic { shared: self, wanted, job };
         // Before the long part, for those who ask now; and at the end, for all. Not under the lock, since a disk may
         // hang and the driver must not.
         let asking: Vec<_> =
@@ -129,7 +135,7 @@ impl Shared {
         if watcher.is_left_alone() {
             return;
         }
-        match self.provisioner.provide(wanted, &watcher) {
+        match provide(&watcher) {
             Ok(stamp) => self.finish(wanted, &|asker| {
                 check_program(&asker.launch).map(|()| stamp).map_err(|fault| say(&asker.launch, fault))
             }),
@@ -173,6 +179,32 @@ impl Job {
 
     fn asked(&self) -> MutexGuard<'_, Asked> {
         self.asked.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+/// Answers for a thread that panics: its job would stay in the table, and whoever asks for the model from then on would
+/// wait beside it for ever.
+struct StagePanic<'a> {
+    shared: &'a Shared,
+    wanted: &'a Wanted,
+    job: &'a Job,
+}
+
+impl Drop for StagePanic<'_> {
+    fn drop(&mut self) {
+        if !thread::panicking() {
+            return;
+        }
+        let mut jobs = self.shared.jobs();
+        // An abandoned job may have a successor.
+        if jobs.get(self.wanted).is_some_and(|job| std::ptr::eq(Arc::as_ptr(job), self.job)) {
+            jobs.remove(self.wanted);
+        }
+        drop(jobs);
+        let askers = std::mem::take(&mut self.job.asked().askers);
+        for asker in askers {
+            self.shared.completed(asker.id, Err(say(&asker.launch, panicked())));
+        }
     }
 }
 
@@ -232,6 +264,12 @@ fn no_thread(error: &io::Error) -> StageError {
     StageError::Io(error.raw_os_error().unwrap_or(libc::EAGAIN))
 }
 
+fn panicked() -> Fault {
+    let why =
+        "the look for the model ended in a panic, which the log above shows; please report it".to_owned();
+    Fault { error: StageError::Io(libc::EIO), why }
+}
+
 /// A model is of no use to a program that is not there.
 fn check_program(launch: &Launch) -> Result<(), Fault> {
     let program = launch.argv.first().map_or("", String::as_str);
@@ -254,9 +292,11 @@ mod tests {
     use std::fs::Permissions;
     use std::os::unix::fs::PermissionsExt;
 
-    use pool_manager_core::{CatalogEntry, PerformanceHints, PoolName};
+    use pool_manager_core::{CatalogEntry, Input, PerformanceHints, PoolName, PoolUid};
+    use tokio::sync::mpsc::{UnboundedReceiver, unbounded_channel};
 
     use crate::launch::{Endpoint, ModelSource};
+    use crate::staging::Pace;
 
     #[test]
     fn a_program_is_a_file_that_may_be_executed() {
@@ -274,6 +314,41 @@ mod tests {
             let launch = launch(program);
             assert_eq!(check_program(&launch).err().map(|fault| fault.error), expected, "{program:?}");
         }
+    }
+
+    fn executor() -> (StageExecutor, UnboundedReceiver<Input>) {
+        let (queue, inputs) = unbounded_channel();
+        (StageExecutor::new(Provisioner::new(Pace::default()), Completions::new(queue)), inputs)
+    }
+
+    fn asker(sequence: u64) -> Asker {
+        let id = EffectId { pool: PoolUid(1), sequence };
+        Asker { id, launch: Arc::new(launch(Path::new("/bin/sh"))) }
+    }
+
+    #[test]
+    fn a_panic_is_answered_and_the_model_can_be_asked_for_again() {
+        let (executor, mut inputs) = executor();
+        let (first, second) = (asker(1), asker(2));
+        let (id, launch) = (second.id, Arc::clone(&second.launch));
+        let wanted = Wanted::of(&launch).expect("it can be wanted");
+        let asked = Asked { askers: vec![first, second], progress_said: None };
+        let job = Arc::new(Job { asked: Mutex::new(asked), nobody_left: Condvar::new() });
+        executor.0.jobs().insert(wanted.clone(), Arc::clone(&job));
+        let shared = Arc::clone(&executor.0);
+        let work = move || shared.work(&wanted, &job, |_| panic!("on purpose"));
+        thread::spawn(work).join().expect_err("it panics");
+        for sequence in [1, 2] {
+            let effect = EffectId { sequence, ..id };
+            let result = Completion::Staged(Err(StageError::Io(libc::EIO)));
+            assert_eq!(inputs.try_recv(), Ok(Input::Completed { effect, result }));
+        }
+        let effect = EffectId { sequence: 3, ..id };
+        executor.stage(effect, launch);
+        let answered = inputs.blocking_recv().expect("an answer");
+        assert!(
+            matches!(answered, Input::Completed { effect: of, result: Completion::Staged(Ok(_)) } if of == effect)
+        );
     }
 
     fn launch(program: &Path) -> Launch {
