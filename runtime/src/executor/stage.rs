@@ -15,7 +15,7 @@ use std::time::{Duration, Instant};
 
 use nix::fcntl::AtFlags;
 use nix::unistd::{AccessFlags, faccessat};
-use pool_manager_core::{Completion, EffectId, ModelStamp, StageError};
+use pool_manager_core::{Completion, EffectId, ModelStamp, Preflight, StageError};
 
 use crate::executor::Completions;
 use crate::launch::Launch;
@@ -34,6 +34,8 @@ struct Shared {
     completions: Completions,
     /// What is under way. Locked before the askers of a job.
     jobs: Mutex<BTreeMap<Wanted, Arc<Job>>>,
+    /// Who waits for a look at a model. One entry, one thread.
+    looks: Mutex<BTreeMap<Wanted, Vec<Asker>>>,
 }
 
 /// One model on its way.
@@ -59,23 +61,31 @@ impl StageExecutor {
     /// With this provisioner.
     #[must_use]
     pub fn new(provisioner: Provisioner, completions: Completions) -> Self {
-        Self(Arc::new(Shared { provisioner, completions, jobs: Mutex::default() }))
+        Self(Arc::new(Shared { provisioner, completions, jobs: Mutex::default(), looks: Mutex::default() }))
     }
 
-    /// Says what staging would need, in the background. Completed by `Preflighted`.
+    /// Says what staging would need, in the background; one look answers all who ask while it goes on, so that a
+    /// disk that hangs holds one thread. Completed by `Preflighted`.
     pub fn preflight(&self, id: EffectId, launch: Arc<Launch>) {
-        let shared = Arc::clone(&self.0);
-        let look = move || {
-            let found = Wanted::of(&launch).and_then(|wanted| {
-                check_program(&launch)?;
-                shared.provisioner.preflight(&wanted)
-            });
-            shared
-                .completions
-                .completed(id, Completion::Preflighted(found.map_err(|fault| say(&launch, fault))));
+        let shared = &self.0;
+        let wanted = match Wanted::of(&launch) {
+            Ok(wanted) => wanted,
+            Err(fault) => return shared.preflighted(id, Err(say(&launch, fault))),
         };
+        let asker = Asker { id, launch };
+        let mut looks = shared.looks();
+        if let Some(askers) = looks.get_mut(&wanted) {
+            askers.push(asker);
+            return;
+        }
+        looks.insert(wanted.clone(), vec![asker]);
+        drop(looks);
+        let (looker, model) = (Arc::clone(shared), wanted.clone());
+        let look = move || looker.look(&model, || looker.provisioner.preflight(&model));
         if let Err(error) = thread::Builder::new().name("preflight".to_owned()).spawn(look) {
-            self.0.completions.completed(id, Completion::Preflighted(Err(no_thread(&error))));
+            while let Some(asker) = shared.next_preflight(&wanted) {
+                shared.preflighted(asker.id, Err(no_thread(&error)));
+            }
         }
     }
 
@@ -113,6 +123,34 @@ impl StageExecutor {
 }
 
 impl Shared {
+    fn look(&self, wanted: &Wanted, preflight: impl FnOnce() -> Result<Preflight, Fault>) {
+        let _panic = LookPanic { shared: self, wanted };
+        let found = preflight();
+        // The entry stays while programs are looked at, which may hang as well.
+        while let Some(asker) = self.next_preflight(wanted) {
+            let found = check_program(&asker.launch).and_then(|()| found.clone());
+            self.preflighted(asker.id, found.map_err(|fault| say(&asker.launch, fault)));
+        }
+    }
+
+    /// Who is to be answered next; with nobody left the look is over.
+    fn next_preflight(&self, wanted: &Wanted) -> Option<Asker> {
+        let mut looks = self.looks();
+        let next = looks.get_mut(wanted).and_then(Vec::pop);
+        if next.is_none() {
+            looks.remove(wanted);
+        }
+        next
+    }
+
+    fn preflighted(&self, id: EffectId, found: Result<Preflight, StageError>) {
+        self.completions.completed(id, Completion::Preflighted(found));
+    }
+
+    fn looks(&self) -> MutexGuard<'_, BTreeMap<Wanted, Vec<Asker>>> {
+        self.looks.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
     fn work(
         &self,
         wanted: &Wanted,
@@ -204,6 +242,23 @@ impl Drop for StagePanic<'_> {
         let askers = std::mem::take(&mut self.job.asked().askers);
         for asker in askers {
             self.shared.completed(asker.id, Err(say(&asker.launch, panicked())));
+        }
+    }
+}
+
+/// The same for a look.
+struct LookPanic<'a> {
+    shared: &'a Shared,
+    wanted: &'a Wanted,
+}
+
+impl Drop for LookPanic<'_> {
+    fn drop(&mut self) {
+        if !thread::panicking() {
+            return;
+        }
+        while let Some(asker) = self.shared.next_preflight(self.wanted) {
+            self.shared.preflighted(asker.id, Err(say(&asker.launch, panicked())));
         }
     }
 }
@@ -349,6 +404,40 @@ mod tests {
         assert!(
             matches!(answered, Input::Completed { effect: of, result: Completion::Staged(Ok(_)) } if of == effect)
         );
+    }
+
+    #[test]
+    fn one_look_answers_all_who_ask_while_it_goes_on() {
+        let (executor, mut inputs) = executor();
+        for panics in [false, true] {
+            let first = asker(1);
+            let id = first.id;
+            let wanted = Wanted::of(&first.launch).expect("it can be wanted");
+            executor.0.looks().insert(wanted.clone(), vec![first]);
+            let shared = Arc::clone(&executor.0);
+            let (look_on, waiting) = std::sync::mpsc::channel::<()>();
+            let found = Preflight { stamp: None, fetch: true };
+            let look = move || {
+                shared.look(&wanted, || {
+                    waiting.recv().expect("the test lets it go on");
+                    assert!(!panics, "on purpose");
+                    Ok(found)
+                });
+            };
+            let looker = thread::spawn(look);
+            let second = asker(2);
+            executor.preflight(second.id, second.launch);
+            assert!(inputs.try_recv().is_err(), "nobody looks beside it");
+            look_on.send(()).expect("it waits");
+            assert_eq!(looker.join().is_err(), panics);
+            let expected = if panics { Err(StageError::Io(libc::EIO)) } else { Ok(found) };
+            for sequence in [2, 1] {
+                let effect = EffectId { sequence, ..id };
+                let result = Completion::Preflighted(expected);
+                assert_eq!(inputs.try_recv(), Ok(Input::Completed { effect, result }));
+            }
+            assert!(executor.0.looks().is_empty(), "the next one looks anew");
+        }
     }
 
     fn launch(program: &Path) -> Launch {
