@@ -21,8 +21,10 @@ pub(super) trait HostFiles {
     fn directory(&self, path: &Path) -> Result<(), String>;
     /// The variables of an `env_file`.
     fn env_file(&self, path: &Path) -> Result<Vec<(String, Secret)>, String>;
-    /// The token in a token file; `None`: not looked at.
+    /// The token in one of the control API's token files; `None`: not looked at.
     fn token(&self, path: &Path) -> Result<Option<Secret>, String>;
+    /// The token that somebody else's server takes, which makes the rules for it; `None`: not looked at.
+    fn model_token(&self, path: &Path) -> Result<Option<Secret>, String>;
     /// The state folder when the file names none.
     fn state_dir(&self) -> Result<PathBuf, String>;
 }
@@ -60,6 +62,10 @@ impl HostFiles for Unchecked {
     }
 
     fn token(&self, _: &Path) -> Result<Option<Secret>, String> {
+        Ok(None)
+    }
+
+    fn model_token(&self, _: &Path) -> Result<Option<Secret>, String> {
         Ok(None)
     }
 
@@ -124,9 +130,23 @@ impl HostFiles for OnDisk {
                 "the token in {path:?} has fewer than {LEAST_TOKEN_CHARS} characters; write a longer one, for instance with: openssl rand -hex 32"
             ));
         }
-        if !token.bytes().all(|b| b.is_ascii_graphic()) {
+        if !fits_a_header(token) {
             return Err(format!(
                 "the token in {path:?} holds a blank or a character beyond ASCII, which no HTTP header carries; write another one"
+            ));
+        }
+        Ok(Some(Secret::new(token)))
+    }
+
+    fn model_token(&self, path: &Path) -> Result<Option<Secret>, String> {
+        let text = read_secret_file(path)?;
+        let token = text.trim();
+        if token.is_empty() {
+            return Err(format!("{path:?} is empty; write the token into it that the model's server takes"));
+        }
+        if !fits_a_header(token) {
+            return Err(format!(
+                "the token in {path:?} holds a blank or a character beyond ASCII, which no HTTP header carries; write the token alone into it"
             ));
         }
         Ok(Some(Secret::new(token)))
@@ -144,6 +164,10 @@ const LEAST_TOKEN_CHARS: usize = 16;
 const MOST_SECRET_BYTES: u64 = 1 << 20;
 /// Deep enough for a Triton repository (model/version/file) and a Hugging Face snapshot.
 const FOLDER_DEPTH: u32 = 4;
+
+fn fits_a_header(token: &str) -> bool {
+    token.bytes().all(|b| b.is_ascii_graphic())
+}
 
 fn default_state_dir(is_root: bool, var: impl Fn(&str) -> Option<OsString>) -> Result<PathBuf, String> {
     if let Some(given) = var("STATE_DIRECTORY") {

@@ -22,7 +22,8 @@ pub(super) fn read(
     if keys.has(TOKEN) && !keys.has("model_url") {
         keys.error(TOKEN, "has no meaning without model_url; remove it");
     }
-    let token = token_file.and_then(|path| files.token(path).map_err(|why| keys.error(TOKEN, why)).ok()?);
+    let token =
+        token_file.and_then(|path| files.model_token(path).map_err(|why| keys.error(TOKEN, why)).ok()?);
     if keys.has(TOKEN) && url.as_deref().is_some_and(|url| !is_private(url)) {
         let why = "the token goes there unencrypted; write an https:// address";
         keys.faults.warn(&keys.place("model_url"), why);

@@ -15,7 +15,7 @@ use std::time::{Duration, Instant};
 
 use nix::fcntl::AtFlags;
 use nix::unistd::{AccessFlags, faccessat};
-use pool_manager_core::{Completion, EffectId, ModelStamp, StageError};
+use pool_manager_core::{Completion, EffectId, ModelStamp, Preflight, StageError};
 
 use crate::executor::Completions;
 use crate::launch::Launch;
@@ -34,6 +34,8 @@ struct Shared {
     completions: Completions,
     /// What is under way. Locked before the askers of a job.
     jobs: Mutex<BTreeMap<Wanted, Arc<Job>>>,
+    /// Who waits for a look at a model. One entry, one thread.
+    looks: Mutex<BTreeMap<Wanted, Vec<Asker>>>,
 }
 
 /// One model on its way.
@@ -59,23 +61,31 @@ impl StageExecutor {
     /// With this provisioner.
     #[must_use]
     pub fn new(provisioner: Provisioner, completions: Completions) -> Self {
-        Self(Arc::new(Shared { provisioner, completions, jobs: Mutex::default() }))
+        Self(Arc::new(Shared { provisioner, completions, jobs: Mutex::default(), looks: Mutex::default() }))
     }
 
-    /// Says what staging would need, in the background. Completed by `Preflighted`.
+    /// Says what staging would need, in the background; one look answers all who ask while it goes on, so that a
+    /// disk that hangs holds one thread. Completed by `Preflighted`.
     pub fn preflight(&self, id: EffectId, launch: Arc<Launch>) {
-        let shared = Arc::clone(&self.0);
-        let look = move || {
-            let found = Wanted::of(&launch).and_then(|wanted| {
-                check_program(&launch)?;
-                shared.provisioner.preflight(&wanted)
-            });
-            shared
-                .completions
-                .completed(id, Completion::Preflighted(found.map_err(|fault| say(&launch, fault))));
+        let shared = &self.0;
+        let wanted = match Wanted::of(&launch) {
+            Ok(wanted) => wanted,
+            Err(fault) => return shared.preflighted(id, Err(say(&launch, fault))),
         };
+        let asker = Asker { id, launch };
+        let mut looks = shared.looks();
+        if let Some(askers) = looks.get_mut(&wanted) {
+            askers.push(asker);
+            return;
+        }
+        looks.insert(wanted.clone(), vec![asker]);
+        drop(looks);
+        let (looker, model) = (Arc::clone(shared), wanted.clone());
+        let look = move || looker.look(&model, || looker.provisioner.preflight(&model));
         if let Err(error) = thread::Builder::new().name("preflight".to_owned()).spawn(look) {
-            self.0.completions.completed(id, Completion::Preflighted(Err(no_thread(&error))));
+            while let Some(asker) = shared.next_preflight(&wanted) {
+                shared.preflighted(asker.id, Err(no_thread(&error)));
+            }
         }
     }
 
@@ -98,7 +108,7 @@ impl StageExecutor {
         jobs.insert(wanted.clone(), Arc::clone(&job));
         drop(jobs);
         let (worker, model) = (Arc::clone(shared), wanted.clone());
-        let work = move || worker.work(&model, &job);
+        let work = move || worker.work(&model, &job, |watch| worker.provisioner.provide(&model, watch));
         if let Err(error) = thread::Builder::new().name("stage".to_owned()).spawn(work) {
             shared.finish(&wanted, &|_| Err(no_thread(&error)));
         }
@@ -113,7 +123,41 @@ impl StageExecutor {
 }
 
 impl Shared {
-    fn work(&self, wanted: &Wanted, job: &Job) {
+    fn look(&self, wanted: &Wanted, preflight: impl FnOnce() -> Result<Preflight, Fault>) {
+        let _panic = LookPanic { shared: self, wanted };
+        let found = preflight();
+        // The entry stays while programs are looked at, which may hang as well.
+        while let Some(asker) = self.next_preflight(wanted) {
+            let found = check_program(&asker.launch).and_then(|()| found.clone());
+            self.preflighted(asker.id, found.map_err(|fault| say(&asker.launch, fault)));
+        }
+    }
+
+    /// Who is to be answered next; with nobody left the look is over.
+    fn next_preflight(&self, wanted: &Wanted) -> Option<Asker> {
+        let mut looks = self.looks();
+        let next = looks.get_mut(wanted).and_then(Vec::pop);
+        if next.is_none() {
+            looks.remove(wanted);
+        }
+        next
+    }
+
+    fn preflighted(&self, id: EffectId, found: Result<Preflight, StageError>) {
+        self.completions.completed(id, Completion::Preflighted(found));
+    }
+
+    fn looks(&self) -> MutexGuard<'_, BTreeMap<Wanted, Vec<Asker>>> {
+        self.looks.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    fn work(
+        &self,
+        wanted: &Wanted,
+        job: &Job,
+        provide: impl FnOnce(&dyn Watch) -> Result<ModelStamp, Failure>,
+    ) {
+        let _panic = StagePanic { shared: self, wanted, job };
         // Before the long part, for those who ask now; and at the end, for all. Not under the lock, since a disk may
         // hang and the driver must not.
         let asking: Vec<_> =
@@ -129,7 +173,7 @@ impl Shared {
         if watcher.is_left_alone() {
             return;
         }
-        match self.provisioner.provide(wanted, &watcher) {
+        match provide(&watcher) {
             Ok(stamp) => self.finish(wanted, &|asker| {
                 check_program(&asker.launch).map(|()| stamp).map_err(|fault| say(&asker.launch, fault))
             }),
@@ -173,6 +217,49 @@ impl Job {
 
     fn asked(&self) -> MutexGuard<'_, Asked> {
         self.asked.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+/// Answers for a thread that panics: its job would stay in the table, and whoever asks for the model from then on would
+/// wait beside it for ever.
+struct StagePanic<'a> {
+    shared: &'a Shared,
+    wanted: &'a Wanted,
+    job: &'a Job,
+}
+
+impl Drop for StagePanic<'_> {
+    fn drop(&mut self) {
+        if !thread::panicking() {
+            return;
+        }
+        let mut jobs = self.shared.jobs();
+        // An abandoned job may have a successor.
+        if jobs.get(self.wanted).is_some_and(|job| std::ptr::eq(Arc::as_ptr(job), self.job)) {
+            jobs.remove(self.wanted);
+        }
+        drop(jobs);
+        let askers = std::mem::take(&mut self.job.asked().askers);
+        for asker in askers {
+            self.shared.completed(asker.id, Err(say(&asker.launch, panicked())));
+        }
+    }
+}
+
+/// The same for a look.
+struct LookPanic<'a> {
+    shared: &'a Shared,
+    wanted: &'a Wanted,
+}
+
+impl Drop for LookPanic<'_> {
+    fn drop(&mut self) {
+        if !thread::panicking() {
+            return;
+        }
+        while let Some(asker) = self.shared.next_preflight(self.wanted) {
+            self.shared.preflighted(asker.id, Err(say(&asker.launch, panicked())));
+        }
     }
 }
 
@@ -232,6 +319,12 @@ fn no_thread(error: &io::Error) -> StageError {
     StageError::Io(error.raw_os_error().unwrap_or(libc::EAGAIN))
 }
 
+fn panicked() -> Fault {
+    let why =
+        "the look for the model ended in a panic, which the log above shows; please report it".to_owned();
+    Fault { error: StageError::Io(libc::EIO), why }
+}
+
 /// A model is of no use to a program that is not there.
 fn check_program(launch: &Launch) -> Result<(), Fault> {
     let program = launch.argv.first().map_or("", String::as_str);
@@ -254,9 +347,11 @@ mod tests {
     use std::fs::Permissions;
     use std::os::unix::fs::PermissionsExt;
 
-    use pool_manager_core::{CatalogEntry, PerformanceHints, PoolName};
+    use pool_manager_core::{CatalogEntry, Input, PerformanceHints, PoolName, PoolUid};
+    use tokio::sync::mpsc::{UnboundedReceiver, unbounded_channel};
 
     use crate::launch::{Endpoint, ModelSource};
+    use crate::staging::Pace;
 
     #[test]
     fn a_program_is_a_file_that_may_be_executed() {
@@ -273,6 +368,75 @@ mod tests {
         {
             let launch = launch(program);
             assert_eq!(check_program(&launch).err().map(|fault| fault.error), expected, "{program:?}");
+        }
+    }
+
+    fn executor() -> (StageExecutor, UnboundedReceiver<Input>) {
+        let (queue, inputs) = unbounded_channel();
+        (StageExecutor::new(Provisioner::new(Pace::default()), Completions::new(queue)), inputs)
+    }
+
+    fn asker(sequence: u64) -> Asker {
+        let id = EffectId { pool: PoolUid(1), sequence };
+        Asker { id, launch: Arc::new(launch(Path::new("/bin/sh"))) }
+    }
+
+    #[test]
+    fn a_panic_is_answered_and_the_model_can_be_asked_for_again() {
+        let (executor, mut inputs) = executor();
+        let (first, second) = (asker(1), asker(2));
+        let (id, launch) = (second.id, Arc::clone(&second.launch));
+        let wanted = Wanted::of(&launch).expect("it can be wanted");
+        let asked = Asked { askers: vec![first, second], progress_said: None };
+        let job = Arc::new(Job { asked: Mutex::new(asked), nobody_left: Condvar::new() });
+        executor.0.jobs().insert(wanted.clone(), Arc::clone(&job));
+        let shared = Arc::clone(&executor.0);
+        let work = move || shared.work(&wanted, &job, |_| panic!("on purpose"));
+        thread::spawn(work).join().expect_err("it panics");
+        for sequence in [1, 2] {
+            let effect = EffectId { sequence, ..id };
+            let result = Completion::Staged(Err(StageError::Io(libc::EIO)));
+            assert_eq!(inputs.try_recv(), Ok(Input::Completed { effect, result }));
+        }
+        let effect = EffectId { sequence: 3, ..id };
+        executor.stage(effect, launch);
+        let answered = inputs.blocking_recv().expect("an answer");
+        assert!(
+            matches!(answered, Input::Completed { effect: of, result: Completion::Staged(Ok(_)) } if of == effect)
+        );
+    }
+
+    #[test]
+    fn one_look_answers_all_who_ask_while_it_goes_on() {
+        let (executor, mut inputs) = executor();
+        for panics in [false, true] {
+            let first = asker(1);
+            let id = first.id;
+            let wanted = Wanted::of(&first.launch).expect("it can be wanted");
+            executor.0.looks().insert(wanted.clone(), vec![first]);
+            let shared = Arc::clone(&executor.0);
+            let (look_on, waiting) = std::sync::mpsc::channel::<()>();
+            let found = Preflight { stamp: None, fetch: true };
+            let look = move || {
+                shared.look(&wanted, || {
+                    waiting.recv().expect("the test lets it go on");
+                    assert!(!panics, "on purpose");
+                    Ok(found)
+                });
+            };
+            let looker = thread::spawn(look);
+            let second = asker(2);
+            executor.preflight(second.id, second.launch);
+            assert!(inputs.try_recv().is_err(), "nobody looks beside it");
+            look_on.send(()).expect("it waits");
+            assert_eq!(looker.join().is_err(), panics);
+            let expected = if panics { Err(StageError::Io(libc::EIO)) } else { Ok(found) };
+            for sequence in [2, 1] {
+                let effect = EffectId { sequence, ..id };
+                let result = Completion::Preflighted(expected);
+                assert_eq!(inputs.try_recv(), Ok(Input::Completed { effect, result }));
+            }
+            assert!(executor.0.looks().is_empty(), "the next one looks anew");
         }
     }
 

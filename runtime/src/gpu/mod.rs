@@ -148,7 +148,8 @@ fn judge(mask: &[String], listed: Listed) -> MaskAnswer {
         Err(GpuError::NoLibrary(why)) => {
             return MaskAnswer::Missing(format!(
                 "devices {shown} are wanted, but this host has no GPU library ({why}); install the NVIDIA driver, or \
-                 give the container access to it, or set devices = []"
+                 give the container access to it, or set devices = []; if they are not NVIDIA's, set \
+                 check_devices = false"
             ));
         }
         Err(GpuError::Driver(why)) => {
@@ -180,7 +181,8 @@ fn judge(mask: &[String], listed: Listed) -> MaskAnswer {
     let there: Vec<String> = gpus.iter().map(|gpu| format!("{} ({})", gpu.index, gpu.uuid)).collect();
     let there = if there.is_empty() { "none".to_owned() } else { there.join(", ") };
     MaskAnswer::Missing(format!(
-        "of the devices {shown}: {}; usable GPUs: {there}; correct devices or mend the GPU",
+        "of the devices {shown}: {}; usable GPUs: {there}; correct devices or mend the GPU; if they are not \
+         NVIDIA's, set check_devices = false",
         missing.join(", ")
     ))
 }
@@ -285,10 +287,12 @@ mod tests {
         let wanted = mask(&["0"]);
         let (none, _) = room(Ok(Vec::new()));
         assert!(
-            matches!(none.mask(&wanted).await, MaskAnswer::Missing(why) if why.contains("usable GPUs: none"))
+            matches!(none.mask(&wanted).await, MaskAnswer::Missing(why) if why.contains("usable GPUs: none")
+                && why.contains("set check_devices = false"))
         );
         let (absent, _) = room(Err(GpuError::NoLibrary("libnvidia-ml.so.1: not found".into())));
-        assert!(matches!(absent.mask(&wanted).await, MaskAnswer::Missing(why) if why.contains("not found")));
+        assert!(matches!(absent.mask(&wanted).await, MaskAnswer::Missing(why) if why.contains("not found")
+            && why.contains("set check_devices = false")));
         let (mismatch, _) = room(Err(GpuError::Driver("version mismatch".into())));
         assert!(
             matches!(mismatch.mask(&wanted).await, MaskAnswer::DriverMismatch(why) if why.contains("reboot"))

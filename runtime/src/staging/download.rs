@@ -4,7 +4,7 @@
 use std::io::{self, Read};
 
 use pool_manager_core::StageError;
-use ureq::http::{HeaderMap, Response, StatusCode, Uri, header};
+use ureq::http::{HeaderMap, Response, StatusCode, Uri, Version, header};
 use ureq::{Agent, Body};
 
 use super::partial::{Origin, Partial, room_for};
@@ -102,13 +102,16 @@ impl Download<'_> {
         let validator = known.and_then(|origin| origin.validator);
         let response = self.ask(offset, validator.as_deref())?;
         let (status, headers) = (response.status(), response.headers());
-        let total = match status {
+        let whole = match status {
             StatusCode::OK => {
                 let total = response.body().content_length();
+                let whole = self.whole(status, total, is_chunked(&response))?;
                 let origin = Origin::new(self.url, validator_of(headers));
-                self.check_total(total, total.unwrap_or_default())?;
+                // The part that this replaces gives its room back first.
+                let missing = total.or(whole).unwrap_or_default().saturating_sub(self.partial.length());
+                self.check_total(total, missing)?;
                 self.partial.restart(&origin, self.wanted.digest.is_some())?;
-                total
+                whole
             }
             StatusCode::PARTIAL_CONTENT if offset > 0 => {
                 let same = validator.is_none() || validator_of(headers).is_none_or(|v| Some(v) == validator);
@@ -118,9 +121,18 @@ impl Download<'_> {
                         return Err(self.start_over("the server sent another part than asked for"));
                     }
                 };
+                // A part says where it ends, which need not be where the model does.
+                let whole = match self.whole(status, total, false) {
+                    Ok(whole) => whole,
+                    Err(fault) => {
+                        // From its first byte on the server may say it.
+                        self.partial.restart(&Origin::new(self.url, None), false)?;
+                        return Err(fault.into());
+                    }
+                };
                 self.check_total(total, total.unwrap_or_default().saturating_sub(offset))?;
                 self.partial.resume(self.wanted.digest.is_some(), self.watch)?;
-                total
+                whole
             }
             StatusCode::RANGE_NOT_SATISFIABLE if offset > 0 => {
                 if content_range_total(headers) == Some(offset) {
@@ -131,7 +143,26 @@ impl Download<'_> {
             }
             status => return Err(self.refused(status)),
         };
-        self.receive(response, total)
+        self.receive(response, whole)
+    }
+
+    /// The length at which the model is whole; `None`: the end of the body or the digest shows that. Refuses
+    /// what nothing would show of: a connection that is cut ends like one that is done.
+    fn whole(
+        &self,
+        status: StatusCode,
+        total: Option<u64>,
+        shows_its_end: bool,
+    ) -> Result<Option<u64>, Fault> {
+        if total.is_some() || shows_its_end {
+            return Ok(total);
+        }
+        if self.wanted.bytes.is_none() && self.wanted.digest.is_none() {
+            let why = "the server does not say how long the model is, so a cut one would be taken for whole; write \
+                       the pool's size_bytes or digest";
+            return Err(self.fault(StageError::Fetch(status.as_u16()), why));
+        }
+        Ok(self.wanted.bytes)
     }
 
     fn ask(&self, offset: u64, validator: Option<&str>) -> Result<Response<Body>, Broken> {
@@ -148,7 +179,7 @@ impl Download<'_> {
         request.call().map_err(|error| self.unanswered(error))
     }
 
-    fn receive(&mut self, response: Response<Body>, total: Option<u64>) -> Result<(), Broken> {
+    fn receive(&mut self, response: Response<Body>, whole: Option<u64>) -> Result<(), Broken> {
         let mut body = response.into_body().into_reader();
         let mut buffer = vec![0; 256 * 1024];
         let most = self.wanted.bytes.unwrap_or(u64::MAX);
@@ -168,8 +199,8 @@ impl Download<'_> {
                 return Err(Failure::Abandoned.into());
             }
         }
-        match total {
-            Some(total) if self.partial.length() < total => {
+        match whole {
+            Some(whole) if self.partial.length() < whole => {
                 Err(Broken::ForNow(0, "the connection ended before the model did".into()))
             }
             Some(_) | None => Ok(()),
@@ -271,6 +302,14 @@ fn shown(url: &str) -> String {
     let port = uri.port().map(|port| format!(":{port}")).unwrap_or_default();
     let scheme = uri.scheme_str().unwrap_or("http");
     format!("{scheme}://{}{port}{}", uri.host().unwrap_or_default(), uri.path())
+}
+
+/// Whether the body itself shows where it ends.
+fn is_chunked(response: &Response<Body>) -> bool {
+    // HTTP/1.0 has no chunks, whatever the header says.
+    let coding = response.headers().get(header::TRANSFER_ENCODING).and_then(|value| value.to_str().ok());
+    response.version() != Version::HTTP_10
+        && coding.is_some_and(|coding| coding.eq_ignore_ascii_case("chunked"))
 }
 
 /// A strong ETag or else the time of change: only these may stand in `If-Range`.

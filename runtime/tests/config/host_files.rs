@@ -121,9 +121,21 @@ fn a_model_with_an_address_is_no_warning_and_its_token_is_read_from_a_private_fi
     let config = host.load(&pool(&host.file("token", &format!("{token}\n"), 0o600))).unwrap();
     assert_eq!(config.warnings, Vec::<String>::new());
     assert_eq!(config.pools[0].launch.model_source.token.as_deref(), Some(token));
-    let open = host.file("open", token, 0o644);
-    let why = host.load(&pool(&open)).unwrap_err().to_string();
-    assert!(why.contains("pool.chat.model_token_file: ") && why.contains("run: chmod o="), "{why}");
+    // How long it is, is the server's affair.
+    let short = host.load(&pool(&host.file("short", "t0ken\n", 0o600))).unwrap();
+    assert_eq!(short.pools[0].launch.model_source.token.as_deref(), Some("t0ken"));
+    for (content, mode, expected) in [
+        (token, 0o644, "run: chmod o="),
+        ("\n", 0o600, "is empty; write the token into it that the model's server takes"),
+        (
+            "HF_TOKEN is abc",
+            0o600,
+            "holds a blank or a character beyond ASCII, which no HTTP header carries; write the token alone into it",
+        ),
+    ] {
+        let why = host.load_error(&pool(&host.file("bad", content, mode)));
+        assert!(why.contains("pool.chat.model_token_file: ") && why.contains(expected), "{why}");
+    }
 }
 
 #[test]

@@ -4,6 +4,7 @@ use std::fs;
 use std::net::{Ipv4Addr, TcpListener};
 use std::time::Duration;
 
+use nix::sys::statvfs::statvfs;
 use pool_manager::staging::{Failure, Pace, Provisioner, Wanted, Watch};
 use pool_manager_core::StageError;
 
@@ -141,10 +142,47 @@ fn a_wrong_size_is_seen_before_the_first_byte_or_at_the_first_too_many() {
 }
 
 #[test]
-fn a_model_of_unknown_length_is_taken_as_it_comes() {
-    let (mut bench, server) = (Bench::new(), Server::new(&model(), &[Step::NoLength]));
-    assert!(bench.stage(launch(Stated { digest: None, ..from(&bench, &server) })).is_ok());
-    assert_eq!(fs::read(bench.path("a.gguf")).expect("the model"), model());
+fn a_length_that_nobody_states_is_refused_since_a_cut_would_not_be_seen() {
+    for step in [Step::NoLength, Step::NoLengthCutAfter(700_001)] {
+        let (bench, server) = (Bench::new(), Server::new(&model(), &[step]));
+        let stated = launch(Stated { digest: None, ..from(&bench, &server) });
+        let wanted = Wanted::of(&stated).expect("it can be wanted");
+        let provided = Provisioner::over(direct(), Pace::default()).provide(&wanted, &Patient);
+        let Err(Failure::Fault(fault)) = provided else { panic!("it was taken: {provided:?}") };
+        assert_eq!(fault.error, StageError::Fetch(200));
+        assert!(fault.why.contains("size_bytes or digest"), "{}", fault.why);
+        assert!(bench.names().is_empty(), "{:?}", bench.names());
+    }
+    // A part of something of which nobody knows how long it is.
+    let plan = [Step::CutAfter(9_000), Step::PartOfUnknown];
+    let (mut bench, server) = (Bench::new(), Server::new(&model(), &plan));
+    let stated = || Stated { digest: None, ..from(&bench, &server) };
+    let (first, second) = (launch(stated()), launch(stated()));
+    assert_eq!(bench.stage(first), Err(StageError::Fetch(206)));
+    assert!(bench.stage(second).is_ok(), "the next one asks for the whole");
+    assert_eq!(server.asked()[2].range, None);
+}
+
+#[test]
+fn a_length_the_server_does_not_say_may_be_stated_or_shown_by_the_chunks() {
+    let bytes = Some(model().len() as u64);
+    let digest = Some(digest_of(&model()));
+    let (no_length, cut) = (Step::NoLength, Step::NoLengthCutAfter(700_001));
+    for (step, bytes, digest, asked) in [
+        (&no_length, bytes, None, 1),
+        (&no_length, None, digest, 1),
+        (&cut, bytes, None, 2),
+        (&Step::Chunked, None, None, 1),
+        (&Step::ChunkedCutAfter(700_001), None, None, 2),
+    ] {
+        let (mut bench, server) = (Bench::new(), Server::new(&model(), std::slice::from_ref(step)));
+        let staged = bench.stage(launch(Stated { bytes, digest, ..from(&bench, &server) }));
+        assert!(staged.is_ok(), "{staged:?}");
+        assert_eq!(fs::read(bench.path("a.gguf")).expect("the model"), model());
+        let ranges: Vec<_> = server.asked().into_iter().map(|asked| asked.range).collect();
+        assert_eq!(ranges.len(), asked, "{ranges:?}");
+        assert!(ranges.iter().skip(1).all(|range| range.as_deref() == Some("bytes=700001-")), "{ranges:?}");
+    }
 }
 
 #[test]
@@ -201,6 +239,22 @@ fn a_model_the_disk_has_no_room_for_is_not_begun() {
     let stated = Stated { bytes: Some(huge), ..from(&bench, &server) };
     assert_eq!(bench.preflight(launch(stated)), Err(StageError::NoSpace));
     assert!(bench.names().is_empty(), "{:?}", bench.names());
+}
+
+#[test]
+fn a_part_that_is_replaced_counts_as_room() {
+    let mut bench = Bench::new();
+    let disk = statvfs(bench.folder.path()).expect("a disk");
+    // More than is free, also when others free some meanwhile.
+    let total = disk.blocks_available() * disk.fragment_size() + (1 << 36);
+    let plan = [Step::ClaimLength(total), Step::Status(404), Step::ClaimLength(total)];
+    let server = Server::new(&model(), &plan);
+    // Sparse, and of something else: it is replaced.
+    let part = fs::File::create(bench.path("a.gguf.partial")).expect("a file");
+    part.set_len(total).expect("a sparse file");
+    assert_eq!(bench.stage(launch(from(&bench, &server))), Err(StageError::Fetch(404)), "it was begun");
+    assert_eq!(bench.stage(launch(from(&bench, &server))), Err(StageError::NoSpace), "nothing is replaced");
+    assert_eq!(server.asked().len(), 3);
 }
 
 #[test]

@@ -32,6 +32,14 @@ pub(crate) enum Step {
     Trickle(usize),
     /// Sends everything, whatever part is asked for, without saying how much it is.
     NoLength,
+    /// Says no length, and closes the connection after so many bytes of the body.
+    NoLengthCutAfter(usize),
+    /// Sends everything in one chunk, and the word that it is all.
+    Chunked,
+    /// Begins a chunk for everything, and closes the connection after so many bytes.
+    ChunkedCutAfter(usize),
+    /// Sends the part that is asked for, and not of how much it is a part.
+    PartOfUnknown,
     /// Points elsewhere.
     Redirect(String),
     /// Answers this status.
@@ -126,7 +134,15 @@ fn answer(mut stream: TcpStream, state: &Mutex<State>, held: &Condvar) -> std::i
             );
         }
         Some(Step::ClaimLength(length)) => format!("200 OK\r\nContent-Length: {length}\r\n"),
-        Some(Step::NoLength) => "200 OK\r\n".to_owned(),
+        Some(Step::NoLength | Step::NoLengthCutAfter(_)) => "200 OK\r\n".to_owned(),
+        Some(Step::Chunked | Step::ChunkedCutAfter(_)) => {
+            "200 OK\r\nTransfer-Encoding: chunked\r\n".to_owned()
+        }
+        Some(Step::PartOfUnknown) => format!(
+            "206 Part\r\nContent-Range: bytes {first}-{}/*\r\nContent-Length: {}\r\n",
+            length - 1,
+            length - first
+        ),
         _ if first > 0 && first >= length => {
             format!("416 Behind\r\nContent-Range: bytes */{length}\r\nContent-Length: 0\r\n")
         }
@@ -138,13 +154,22 @@ fn answer(mut stream: TcpStream, state: &Mutex<State>, held: &Condvar) -> std::i
         _ => format!("200 OK\r\nContent-Length: {length}\r\n"),
     };
     write!(stream, "HTTP/1.1 {head}{etag}Connection: close\r\n\r\n")?;
-    let body = if matches!(step, Some(Step::NoLength)) {
-        &site.content[..]
-    } else {
-        &site.content[first.min(length)..]
-    };
+    let sends_all = matches!(
+        step,
+        Some(Step::NoLength | Step::NoLengthCutAfter(_) | Step::Chunked | Step::ChunkedCutAfter(_))
+    );
+    let body = if sends_all { &site.content[..] } else { &site.content[first.min(length)..] };
     match step {
-        Some(Step::CutAfter(bytes)) => stream.write_all(&body[..bytes]),
+        Some(Step::CutAfter(bytes) | Step::NoLengthCutAfter(bytes)) => stream.write_all(&body[..bytes]),
+        Some(Step::Chunked) => {
+            write!(stream, "{length:x}\r\n")?;
+            stream.write_all(body)?;
+            stream.write_all(b"\r\n0\r\n\r\n")
+        }
+        Some(Step::ChunkedCutAfter(bytes)) => {
+            write!(stream, "{length:x}\r\n")?;
+            stream.write_all(&body[..bytes])
+        }
         Some(Step::ClaimLength(_)) => Ok(()),
         Some(Step::HoldAfter(bytes)) => {
             stream.write_all(&body[..bytes])?;
