@@ -25,19 +25,10 @@ impl Pool {
         }
         let now = cx.now;
         self.note(|signs| signs.cuda_error(line, now));
-        let now_known = self.recent_xid(cx).is_some() || self.policy.liveness.log_is_trusted;
-        match self.phase {
-            Phase::Ready(_) | Phase::Draining(..) if now_known => self.doom(cx),
-            Phase::Ready(Serving { trouble: Trouble::None, .. }) => self.suspect(cx, line.offset),
-            Phase::Stopped
-            | Phase::Staging(_)
-            | Phase::Waiting(_)
-            | Phase::Starting(_)
-            | Phase::Ready(_)
-            | Phase::Draining(..)
-            | Phase::Stopping(_)
-            | Phase::Ended(_)
-            | Phase::Held(_) => {}
+        if self.recent_xid(cx).is_some() || self.policy.liveness.log_is_trusted {
+            self.doom(cx);
+        } else {
+            self.suspect(cx, line.offset);
         }
     }
 
@@ -47,17 +38,8 @@ impl Pool {
         self.note(|signs| signs.xid(xid, now));
         let span = self.policy.liveness.suspect_for;
         let spoke = self.phase.engine().is_some_and(|engine| engine.signs.cuda_line(now, span).is_some());
-        match self.phase {
-            Phase::Ready(_) | Phase::Draining(..) if spoke => self.doom(cx),
-            Phase::Stopped
-            | Phase::Staging(_)
-            | Phase::Waiting(_)
-            | Phase::Starting(_)
-            | Phase::Ready(_)
-            | Phase::Draining(..)
-            | Phase::Stopping(_)
-            | Phase::Ended(_)
-            | Phase::Held(_) => {}
+        if spoke {
+            self.doom(cx);
         }
     }
 
@@ -77,7 +59,8 @@ impl Pool {
         self.want_file(cx, serving.engine.incarnation, FileKind::Handoff, true);
     }
 
-    /// It is confirmed: what is in flight has a short while, then the engine is ended.
+    /// It is confirmed: what is in flight has a short while, then the engine is ended. One that does not serve is
+    /// judged when it has ended.
     pub(super) fn doom(&mut self, cx: &mut Cx<'_>) {
         let patience = self.policy.liveness.doom_drain;
         let xid = self.recent_xid(cx);
@@ -115,8 +98,9 @@ impl Pool {
         }
     }
 
+    /// Only an engine that serves can be taken out of service.
     fn suspect(&mut self, cx: &mut Cx<'_>, offset: u64) {
-        let Phase::Ready(serving) = self.phase else { return };
+        let Phase::Ready(serving @ Serving { trouble: Trouble::None, .. }) = self.phase else { return };
         let until = cx.now + self.policy.liveness.suspect_for;
         self.phase = Phase::Ready(Serving { trouble: Trouble::Suspect { until }, ..serving });
         self.tell(cx, EventKind::EngineSuspect { offset });
