@@ -112,6 +112,26 @@ pub enum Effect {
     },
 }
 
+impl Effect {
+    /// Whose it is; `None`: of no pool in particular.
+    #[must_use]
+    pub const fn pool(&self) -> Option<PoolUid> {
+        match self {
+            Self::CancelStage { id }
+            | Self::CheckRelease { id, .. }
+            | Self::CollectEvidence { id, .. }
+            | Self::Preflight { id, .. }
+            | Self::Probe { id, .. }
+            | Self::RemoveFile { id, .. }
+            | Self::Spawn { id, .. }
+            | Self::Stage { id, .. }
+            | Self::WriteFile { id, .. } => Some(id.pool),
+            Self::Signal { engine, .. } => Some(engine.pool),
+            Self::Exit | Self::Reply { .. } => None,
+        }
+    }
+}
+
 /// How hard an engine is signalled.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]

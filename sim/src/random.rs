@@ -19,6 +19,10 @@ pub(crate) enum Entity {
     Executors,
     /// The operator.
     Operator,
+    /// The host of a plan.
+    Setup,
+    /// What strikes it.
+    Weather,
 }
 
 /// The draws of one entity.
@@ -32,6 +36,8 @@ impl Stream {
             Entity::Agenda => 1,
             Entity::Executors => 2,
             Entity::Operator => 3,
+            Entity::Setup => 4,
+            Entity::Weather => 5,
             Entity::Clients(pool) => 1 << 32 | u64::from(pool),
             Entity::Engines(pool) => 2 << 32 | u64::from(pool),
         });

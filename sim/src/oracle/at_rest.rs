@@ -10,15 +10,12 @@ use super::{Observed, Oracle, Violation, hold};
 pub(super) struct AtRest;
 
 impl Oracle for AtRest {
-    fn step(&mut self, observed: Observed<'_>) -> Result<(), Violation> {
-        for pool in observed.view.pools() {
-            let rests = matches!(pool.phase, PhaseName::Stopped | PhaseName::Held);
-            let holds = !rests || pool.operation.is_none() || prepares_reload(&pool);
-            hold(holds, "W01: a pool at rest runs no operation", || {
-                format!("pool {} is {} and runs {:?}", pool.name, pool.phase.label(), pool.operation)
-            })?;
-        }
-        Ok(())
+    fn pool(&mut self, pool: &PoolView<'_>, _observed: Observed<'_>) -> Result<(), Violation> {
+        let rests = matches!(pool.phase, PhaseName::Stopped | PhaseName::Held);
+        let holds = !rests || pool.operation.is_none() || prepares_reload(pool);
+        hold(holds, "W01: a pool at rest runs no operation", || {
+            format!("pool {} is {} and runs {:?}", pool.name, pool.phase.label(), pool.operation)
+        })
     }
 }
 

@@ -19,7 +19,7 @@ pub(super) struct Circuits {
 }
 
 impl Oracle for Circuits {
-    fn input(&mut self, input: &Input) -> Result<(), Violation> {
+    fn input(&mut self, input: &Input, _before: Observed<'_>) -> Result<(), Violation> {
         if let Input::Command { pool, verb: Verb::AllowRestart, .. } = input {
             self.allowed.insert(*pool);
         }

@@ -16,7 +16,7 @@ pub(super) struct Completions {
 }
 
 impl Oracle for Completions {
-    fn input(&mut self, input: &Input) -> Result<(), Violation> {
+    fn input(&mut self, input: &Input, _before: Observed<'_>) -> Result<(), Violation> {
         if let Input::Resume(_) = input {
             // The executors died with the supervisor, so no old answer can meet a new effect of the same id.
             *self = Self::default();

@@ -18,7 +18,7 @@ pub(super) struct Files {
 const GIVEN_UP_AFTER: Duration = Duration::from_secs(5);
 
 impl Oracle for Files {
-    fn input(&mut self, input: &Input) -> Result<(), Violation> {
+    fn input(&mut self, input: &Input, _before: Observed<'_>) -> Result<(), Violation> {
         if let Input::Completed { effect, .. } = input {
             self.removals.remove(effect);
         }

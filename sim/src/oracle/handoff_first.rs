@@ -22,7 +22,7 @@ enum Last {
 }
 
 impl Oracle for HandoffFirst {
-    fn input(&mut self, input: &Input) -> Result<(), Violation> {
+    fn input(&mut self, input: &Input, _before: Observed<'_>) -> Result<(), Violation> {
         if let Input::Completed { effect, .. } = input
             && let Some(last) = self.last.get_mut(&effect.pool)
             && *last == Last::Writing(*effect)

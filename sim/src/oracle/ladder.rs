@@ -11,7 +11,7 @@ pub(super) struct KillAfterTerm {
 }
 
 impl Oracle for KillAfterTerm {
-    fn input(&mut self, input: &Input) -> Result<(), Violation> {
+    fn input(&mut self, input: &Input, _before: Observed<'_>) -> Result<(), Violation> {
         match input {
             Input::Shutdown { .. } => self.shutdowns += 1,
             Input::Resume(_) => self.shutdowns = 0,

@@ -23,7 +23,7 @@ mod wanted_down;
 
 use std::fmt;
 
-use pool_manager_core::{Effect, Input, Time, View};
+use pool_manager_core::{Effect, Event, Input, PoolView, Time, View};
 
 use crate::clients::Clients;
 use crate::disk::Disk;
@@ -61,11 +61,11 @@ impl fmt::Display for Violation {
 
 /// One invariant with its own books.
 pub trait Oracle: fmt::Debug {
-    /// An input goes into the core.
+    /// An input is about to go into the core; the view is that before it.
     ///
     /// # Errors
     /// When it breaks the invariant.
-    fn input(&mut self, _input: &Input) -> Result<(), Violation> {
+    fn input(&mut self, _input: &Input, _before: Observed<'_>) -> Result<(), Violation> {
         Ok(())
     }
 
@@ -77,7 +77,24 @@ pub trait Oracle: fmt::Debug {
         Ok(())
     }
 
-    /// The step is over.
+    /// An event came out. The view is that after the whole step.
+    ///
+    /// # Errors
+    /// When it breaks the invariant.
+    fn event(&mut self, _event: &Event, _observed: Observed<'_>) -> Result<(), Violation> {
+        Ok(())
+    }
+
+    /// The step is over, and it touched this pool: most invariants are of one pool, and one that was not touched
+    /// is as it was. At the end of an instant every pool is looked at all the same.
+    ///
+    /// # Errors
+    /// When its end breaks the invariant.
+    fn pool(&mut self, _pool: &PoolView<'_>, _observed: Observed<'_>) -> Result<(), Violation> {
+        Ok(())
+    }
+
+    /// The step is over: for what is true of the host and not of one pool.
     ///
     /// # Errors
     /// When its end breaks the invariant.

@@ -18,7 +18,7 @@ pub(super) struct Replies {
 const NAME: &str = "S35: exactly one reply per command";
 
 impl Oracle for Replies {
-    fn input(&mut self, input: &Input) -> Result<(), Violation> {
+    fn input(&mut self, input: &Input, _before: Observed<'_>) -> Result<(), Violation> {
         match input {
             Input::LeaseAsk { command, pool, .. } => {
                 self.asks.insert(*command, *pool);

@@ -40,6 +40,7 @@ impl World {
         match self.answers.get(&command) {
             Some(Answer::Registered { pool }) => {
                 self.names.insert(*pool, name);
+                self.places.push(*pool);
                 Ok(*pool)
             }
             Some(Answer::Refused(refusal)) => Err(refusal.clone()),

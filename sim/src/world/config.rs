@@ -3,6 +3,7 @@
 use pool_manager_core::{
     CatalogEntry, EngineSpec, HostConfig, PerformanceHints, Policy, PoolName, PoolSpec, SpecHash,
 };
+use serde::{Deserialize, Serialize};
 
 use crate::random::Span;
 
@@ -20,7 +21,8 @@ pub struct WorldConfig {
 }
 
 /// What comes first among things that are simultaneous.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
 pub enum TurnOrder {
     /// Anything: the seed decides. Every safety invariant holds all the same.
     Any,

@@ -4,7 +4,7 @@
 use std::time::Duration;
 
 use pool_manager::telemetry::{Subject, record};
-use pool_manager_core::{Effect, Event, EventKind, Input, PoolName, Time};
+use pool_manager_core::{Effect, Event, EventKind, Input, PoolName, PoolUid, Time};
 
 use super::{Occurrence, TurnOrder, World};
 use crate::oracle::{Observed, Oracle, Violation};
@@ -73,6 +73,11 @@ impl World {
         due.into_iter().for_each(|occurrence| self.occur(occurrence));
         self.fire_timers();
         after.into_iter().for_each(|occurrence| self.occur(occurrence));
+        // A pool that no step was about must be as it was.
+        if !self.is_down() {
+            let pools = self.places.clone();
+            self.ask_about_pools(&pools);
+        }
     }
 
     /// Feeds a timer for every deadline that is due.
@@ -99,8 +104,9 @@ impl World {
         if self.exited || self.is_down() {
             return;
         }
+        let mut touched = self.touched_by(&input);
         self.trace.input(self.now, &input);
-        self.ask_oracles(|oracle, _| oracle.input(&input));
+        self.ask_oracles(|oracle, before| oracle.input(&input, before));
         if let Some(journal) = &mut self.journal {
             journal.input(self.now, &input);
         }
@@ -110,14 +116,39 @@ impl World {
             journal.handled(&effects);
         }
         for effect in effects {
+            touched.extend(effect.pool());
             self.trace.effect(self.now, &effect);
             self.ask_oracles(|oracle, observed| oracle.effect(&effect, observed));
             self.carry_out(effect);
         }
         while let Some(event) = self.host.poll_event() {
+            touched.extend(event.pool);
+            self.ask_oracles(|oracle, observed| oracle.event(&event, observed));
             self.show(event);
         }
+        touched.sort_unstable();
+        touched.dedup();
+        self.ask_about_pools(&touched);
         self.ask_oracles(|oracle, observed| oracle.step(observed));
+    }
+
+    /// Whom an input is about; everybody, where it is about no pool in particular.
+    fn touched_by(&self, input: &Input) -> Vec<PoolUid> {
+        match input {
+            Input::Command { pool, .. }
+            | Input::GpuFault { pool, .. }
+            | Input::LeaseAsk { pool, .. }
+            | Input::LeaseWithdraw { pool, .. } => vec![*pool],
+            Input::Completed { effect, .. } | Input::StageProgress { effect } => vec![effect.pool],
+            Input::Exited { engine, .. } | Input::LogLine { engine, .. } => vec![engine.pool],
+            Input::LeaseEnd { lease, .. } | Input::LeaseRenew { lease, .. } => vec![lease.engine.pool],
+            Input::Timer => self.host.poll_timeout().and_then(|(_, pool, _)| pool).into_iter().collect(),
+            Input::Gap { .. }
+            | Input::Register { .. }
+            | Input::Resume(_)
+            | Input::Shutdown { .. }
+            | Input::Stalled => self.places.clone(),
+        }
     }
 
     fn show(&mut self, event: Event) {
@@ -133,21 +164,33 @@ impl World {
         telemetry.events.push(event);
     }
 
+    fn ask_about_pools(&mut self, pools: &[PoolUid]) {
+        let mut oracles = std::mem::take(&mut self.oracles);
+        let observed = self.observed();
+        for pool in pools.iter().filter_map(|uid| observed.view.pool(*uid)) {
+            for oracle in &mut oracles {
+                if let Err(violation) = oracle.pool(&pool, observed) {
+                    self.fail(&violation.to_string());
+                }
+            }
+        }
+        self.oracles = oracles;
+    }
+
     fn ask_oracles(&mut self, mut ask: impl FnMut(&mut dyn Oracle, Observed<'_>) -> Result<(), Violation>) {
         let mut oracles = std::mem::take(&mut self.oracles);
-        let observed = Observed {
-            now: self.now,
-            view: self.host.view(),
-            processes: &self.processes,
-            disk: &self.disk,
-            clients: &self.clients,
-        };
+        let observed = self.observed();
         for oracle in &mut oracles {
             if let Err(violation) = ask(oracle.as_mut(), observed) {
                 self.fail(&violation.to_string());
             }
         }
         self.oracles = oracles;
+    }
+
+    const fn observed(&self) -> Observed<'_> {
+        let Self { now, processes, disk, clients, .. } = self;
+        Observed { now: *now, view: self.host.view(), processes, disk, clients }
     }
 
     pub(super) fn hold(&self, holds: bool, invariant: &str) {

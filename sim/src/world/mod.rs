@@ -29,6 +29,7 @@ use crate::agenda::Agenda;
 use crate::clients::{Clients, Traffic};
 use crate::disk::Disk;
 use crate::engine::EngineProfile;
+use crate::fault::Place;
 use crate::operator::Operator;
 use crate::oracle::{self, Oracle};
 use crate::process_table::ProcessTable;
@@ -59,6 +60,8 @@ pub struct World {
     staging: Staging,
     resources: Resources,
     names: BTreeMap<PoolUid, PoolName>,
+    /// The pools in the order of their registration, as plans name them.
+    places: Vec<PoolUid>,
     processes: ProcessTable,
     disk: Disk,
     clients: Clients,
@@ -115,6 +118,7 @@ impl World {
             staging: Staging::default(),
             resources: Resources::default(),
             names: BTreeMap::new(),
+            places: Vec::new(),
             processes: ProcessTable::default(),
             disk: Disk::default(),
             clients: Clients::default(),
@@ -188,6 +192,18 @@ impl World {
     #[must_use]
     pub fn uid_ever(&self, name: &PoolName) -> Option<PoolUid> {
         self.names.iter().rfind(|(_, known)| *known == name).map(|(uid, _)| *uid)
+    }
+
+    /// The pools in the order of their places.
+    #[must_use]
+    pub fn places(&self) -> &[PoolUid] {
+        &self.places
+    }
+
+    /// The pool at a place; `None`: the plan has none there.
+    #[must_use]
+    pub fn at(&self, place: Place) -> Option<PoolUid> {
+        self.places.get(place.number()).copied()
     }
 
     /// The lease holders' books.

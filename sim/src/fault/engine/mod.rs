@@ -1,0 +1,3 @@
+//! What engines do by themselves.
+
+pub(super) mod crash;

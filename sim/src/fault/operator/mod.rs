@@ -1,0 +1,3 @@
+//! What operators do, wise or not.
+
+pub(super) mod drain;
