@@ -3,6 +3,7 @@
 //! `world` shows every input and effect to every oracle, and the state after the step. An oracle keeps
 //! its own books and never trusts the core's.
 
+pub(crate) mod adoption;
 mod at_rest;
 mod circuits;
 mod completions;
@@ -93,6 +94,10 @@ pub trait Oracle: fmt::Debug {
     fn pool(&mut self, _pool: &PoolView<'_>, _observed: Observed<'_>) -> Result<(), Violation> {
         Ok(())
     }
+
+    /// The supervisor was started without all that it knew before: what was concluded from its past does not hold
+    /// of its future.
+    fn history_lost(&mut self) {}
 
     /// The step is over: for what is true of the host and not of one pool.
     ///

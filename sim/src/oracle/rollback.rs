@@ -19,6 +19,10 @@ pub(super) struct AllOrNothing {
 const NAME: &str = "S28: a reload is all or nothing";
 
 impl Oracle for AllOrNothing {
+    fn history_lost(&mut self) {
+        self.running.clear();
+    }
+
     fn step(&mut self, observed: Observed<'_>) -> Result<(), Violation> {
         for pool in observed.view.pools() {
             let reload = pool.operation.filter(|operation| operation.kind == OperationKind::Reload);

@@ -35,7 +35,8 @@ impl World {
     /// Goes to the next instant at which something happens and takes one turn there. `false`: nothing
     /// does up to `end`, where the clock now stands.
     pub fn next_event(&mut self, end: Time) -> bool {
-        let timer = self.host.poll_timeout().map(|(at, ..)| at).filter(|_| !self.is_down());
+        let timer = self.host.poll_timeout().map(|(at, ..)| self.clock.fires_at(at));
+        let timer = timer.filter(|_| !self.is_down());
         let next = [self.agenda.next_at(), timer].into_iter().flatten().min();
         let Some(next) = next.filter(|next| *next <= end && !self.exited) else {
             self.now = self.now.max(end);
@@ -83,7 +84,7 @@ impl World {
     /// Feeds a timer for every deadline that is due.
     pub(super) fn fire_timers(&mut self) {
         let mut fired = 0;
-        while self.host.poll_timeout().is_some_and(|(at, ..)| at <= self.now)
+        while self.host.poll_timeout().is_some_and(|(at, ..)| self.clock.fires_at(at) <= self.now)
             && !self.exited
             && !self.is_down()
         {
@@ -101,7 +102,11 @@ impl World {
     /// One step: an input, its effects, its events, and every oracle.
     pub(super) fn feed(&mut self, input: Input) {
         // Whoever calls a supervisor that is not there hears nothing.
-        if self.exited || self.is_down() {
+        if self.exited || self.is_down() || self.is_refused(&input) {
+            return;
+        }
+        self.tend_journal();
+        if self.dies_writing(&input) {
             return;
         }
         let mut touched = self.touched_by(&input);
@@ -115,11 +120,18 @@ impl World {
         if let Some(journal) = &mut self.journal {
             journal.handled(&effects);
         }
-        for effect in effects {
+        if self.dies_between(None, effects.first()) {
+            return self.die_in_step(effects);
+        }
+        let mut effects = effects.into_iter().peekable();
+        while let Some(effect) = effects.next() {
             touched.extend(effect.pool());
             self.trace.effect(self.now, &effect);
             self.ask_oracles(|oracle, observed| oracle.effect(&effect, observed));
-            self.carry_out(effect);
+            self.carry_out(effect.clone());
+            if self.dies_between(Some(&effect), effects.peek()) {
+                return self.die_in_step(effects);
+            }
         }
         while let Some(event) = self.host.poll_event() {
             touched.extend(event.pool);

@@ -3,10 +3,11 @@
 use core::time::Duration;
 
 use pool_manager_core::{
-    Completion, EffectId, EngineRef, FileKind, Input, LeaseId, PoolUid, Priority, ProbeAnswer, ReleaseAnswer,
-    Spawned, SpecHash, Time, Verb,
+    Answer, CommandId, Completion, EffectId, EngineRef, FileKind, Input, LeaseId, PoolUid, Priority,
+    ProbeAnswer, ReleaseAnswer, Spawned, SpecHash, Time, Verb,
 };
 
+use super::crash::Crash;
 use super::effects::evidence_line;
 use super::{World, correlation_of};
 use crate::clients::Request;
@@ -16,6 +17,8 @@ use crate::engine::{Ending, EngineHealth};
 /// One entry of the agenda.
 #[derive(Clone, Debug)]
 pub(super) enum Occurrence {
+    /// What an answer promises is on disk: whoever asked hears it.
+    Answers { command: CommandId, answer: Box<Answer> },
     /// An input reaches the core as it is.
     Arrives(Input),
     /// A client asks for a lease, and will ask again.
@@ -28,6 +31,8 @@ pub(super) enum Occurrence {
     Completes { id: EffectId, result: Completion },
     /// What was found out about an end is known.
     EvidenceLands { id: EffectId, engine: EngineRef },
+    /// An answer of an executor that was late.
+    Late(Box<Self>),
     /// The operator does something, and will again.
     OperatorActs,
     /// A probe reaches its engine.
@@ -46,6 +51,8 @@ pub(super) enum Occurrence {
     StageLands { id: EffectId },
     /// A staging moves.
     StageMoves { id: EffectId },
+    /// The service manager starts the supervisor.
+    SupervisorStarts(Box<Crash>),
     /// A file is there.
     WriteLands { id: EffectId, file: FileKind, stored: StoredFile },
 }
@@ -64,17 +71,45 @@ impl Occurrence {
             | Self::ClientEnds(_)
             | Self::ClientRenews(_)
             | Self::OperatorActs
-            | Self::ProcessEnds { .. } => true,
-            Self::Arrives(_)
+            | Self::ProcessEnds { .. }
+            | Self::SupervisorStarts(_) => true,
+            Self::Answers { .. }
+            | Self::Arrives(_)
             | Self::Completes { .. }
             | Self::EvidenceLands { .. }
             | Self::ProbeLands { .. }
             | Self::ExitSeen { .. }
+            | Self::Late(_)
             | Self::ReleaseLands { .. }
             | Self::RemovalLands { .. }
             | Self::SpawnLands { .. }
             | Self::StageLands { .. }
             | Self::StageMoves { .. }
+            | Self::WriteLands { .. } => false,
+        }
+    }
+
+    /// Whether it is what an executor answers the core, and touches nothing else that a disk could be sick of.
+    pub(super) const fn is_answer(&self) -> bool {
+        match self {
+            Self::Completes { .. }
+            | Self::EvidenceLands { .. }
+            | Self::ProbeLands { .. }
+            | Self::ReleaseLands { .. }
+            | Self::SpawnLands { .. }
+            | Self::StageLands { .. }
+            | Self::StageMoves { .. } => true,
+            Self::Answers { .. }
+            | Self::Arrives(_)
+            | Self::ClientAsks(_)
+            | Self::ClientEnds(_)
+            | Self::ClientRenews(_)
+            | Self::ExitSeen { .. }
+            | Self::Late(_)
+            | Self::OperatorActs
+            | Self::ProcessEnds { .. }
+            | Self::RemovalLands { .. }
+            | Self::SupervisorStarts(_)
             | Self::WriteLands { .. } => false,
         }
     }
@@ -101,13 +136,16 @@ impl Occurrence {
                 | Input::Timer => false,
             },
             Self::ClientAsks(_) | Self::OperatorActs => true,
-            Self::ClientEnds(_)
+            Self::Answers { .. }
+            | Self::ClientEnds(_)
             | Self::ClientRenews(_)
             | Self::Completes { .. }
             | Self::EvidenceLands { .. }
+            | Self::Late(_)
             | Self::ProbeLands { .. }
             | Self::ProcessEnds { .. }
             | Self::ExitSeen { .. }
+            | Self::SupervisorStarts(_)
             | Self::ReleaseLands { .. }
             | Self::RemovalLands { .. }
             | Self::SpawnLands { .. }
@@ -120,7 +158,25 @@ impl Occurrence {
 
 impl World {
     pub(super) fn occur(&mut self, occurrence: Occurrence) {
+        // It was due in the very instant in which the supervisor died.
+        if self.is_down() && !occurrence.outlives_supervisor() {
+            return;
+        }
+        if let Some(occurrence) = self.passes(occurrence) {
+            self.come_about(occurrence);
+        }
+    }
+
+    fn come_about(&mut self, occurrence: Occurrence) {
         match occurrence {
+            Occurrence::Answers { command, answer } => {
+                if let Some(journal) = &mut self.journal {
+                    journal.synced(self.now);
+                }
+                self.deliver(command, *answer);
+            }
+            Occurrence::Late(late) => self.come_about(*late),
+            Occurrence::SupervisorStarts(crash) => self.supervisor_starts(crash),
             Occurrence::Arrives(input) => self.feed(input),
             Occurrence::ClientAsks(pool) => self.client_asks(pool),
             Occurrence::ClientEnds(lease) => {
@@ -177,7 +233,7 @@ impl World {
         self.feed(Input::Completed { effect, result });
     }
 
-    fn process_ends(&mut self, engine: EngineRef, ending: &Ending) {
+    pub(super) fn process_ends(&mut self, engine: EngineRef, ending: &Ending) {
         let now = self.now;
         let Some(process) = self.processes.get_mut(engine).filter(|process| process.is_alive()) else {
             return;
@@ -196,7 +252,8 @@ impl World {
             return;
         }
         let noticed = self.streams.executors.span(self.latencies.exit_notice);
-        self.agenda.file(now + noticed, Occurrence::ExitSeen { engine });
+        let at = (now + noticed).max(self.adapters.exits_held_until);
+        self.agenda.file(at, Occurrence::ExitSeen { engine });
     }
 
     fn exit_seen(&mut self, engine: EngineRef) {
