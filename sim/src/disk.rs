@@ -86,9 +86,9 @@ impl Disk {
     }
 
     /// An action on a file would end then; answers when it does, after the one before it.
-    pub(crate) fn queue(&mut self, pool: PoolUid, kind: FileKind, at: Time) -> Time {
-        let before = self.queues.get(&(pool, kind)).map(|before| *before + Duration::from_nanos(1));
-        let at = before.map_or(at, |before| at.max(before));
+    pub(crate) fn queue(&mut self, pool: PoolUid, kind: FileKind, now: Time, at: Time) -> Time {
+        let before = self.queues.get(&(pool, kind)).filter(|before| **before > now);
+        let at = before.map_or(at, |before| at.max(*before + Duration::from_nanos(1)));
         self.queues.insert((pool, kind), at);
         at
     }

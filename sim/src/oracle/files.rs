@@ -20,7 +20,7 @@ pub(super) struct Files {
 const GIVEN_UP_AFTER: Duration = Duration::from_secs(5);
 
 impl Oracle for Files {
-    fn input(&mut self, input: &Input, _before: Observed<'_>) -> Result<(), Violation> {
+    fn input(&mut self, input: &Input, before: Observed<'_>) -> Result<(), Violation> {
         if let Input::Completed { effect, result } = input
             && let Some((pool, file, _)) = self.removals.remove(effect)
         {
@@ -31,7 +31,10 @@ impl Oracle for Files {
             }
         }
         if let Input::Resume(_) = input {
-            self.removals.clear();
+            // What was given up stays so; the rest is asked for again.
+            let removals = std::mem::take(&mut self.removals).into_values();
+            let given_up = removals.filter(|(.., since)| before.now.since(*since) >= GIVEN_UP_AFTER);
+            self.failed.extend(given_up.map(|(pool, file, _)| (pool, file)));
         }
         Ok(())
     }

@@ -94,15 +94,23 @@ impl World {
             }
             Some(FileTrouble::Hangs) => return,
         };
-        let at = self.disk.queue(engine.pool, file, at);
+        let at = self.disk.queue(engine.pool, file, self.now, at);
         self.agenda.file(at, occurrence);
     }
 
     /// An answer that promises what must outlive a crash of the host waits until it is written down.
     fn reply(&mut self, command: CommandId, answer: Box<Answer>) {
         let waits = self.durable.remove(&command);
-        let journal = self.journal.as_mut().filter(|_| waits);
-        let takes = journal.map_or(Duration::ZERO, |journal| journal.sync_for_reply(self.now));
+        // Whoever registers pools waits for the answer before anything else happens here.
+        let waits_long = waits && !matches!(*answer, Answer::Registered { .. });
+        let takes = match self.journal.as_mut().filter(|_| waits) {
+            Some(journal) if waits_long => journal.sync_for_reply(self.now),
+            Some(journal) => {
+                journal.synced(self.now);
+                Duration::ZERO
+            }
+            None => Duration::ZERO,
+        };
         if takes.is_zero() {
             self.deliver(command, *answer);
         } else {

@@ -110,8 +110,8 @@ impl Journal {
 
     /// A bit flips, so many thousandths into the segment.
     pub(super) fn corrupt(&mut self, thousandths: u32, bit: u8) {
-        // The first segment has none before it that could take its place.
-        let spares_facts = self.before.is_none();
+        // Without a good one before it there is none that could take its place.
+        let spares_facts = self.before.as_ref().is_none_or(Segment::is_corrupt);
         self.current.corrupt(thousandths, bit, spares_facts);
     }
 

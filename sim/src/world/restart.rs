@@ -5,7 +5,7 @@ use std::time::Duration;
 
 use pool_manager::telemetry::Metrics;
 use pool_manager_core::{
-    Adopted, EngineRef, ExitStatus, FileKind, HostConfig, Input, PoolUid, Resume, Signal,
+    Adopted, EngineRef, ExitStatus, FileKind, HostConfig, Input, PhaseName, PoolUid, Resume, Signal,
 };
 use serde::{Deserialize, Serialize};
 
@@ -199,8 +199,9 @@ impl World {
         self.down = false;
         self.back_after = None;
         if history != History::Whole {
-            self.take_what_is_known(history);
+            self.take_what_is_known();
         }
+        self.remove_strange_files();
         if let Some(journal) = &mut self.journal {
             journal.go_on(&self.host, self.epoch);
         }
@@ -220,7 +221,7 @@ impl World {
     }
 
     /// The supervisor does not know all that was: what others know of it is brought in line.
-    fn take_what_is_known(&mut self, history: History) {
+    fn take_what_is_known(&mut self) {
         let view = self.host.view();
         for pool in view.pools() {
             self.names.insert(pool.uid, pool.name.clone());
@@ -233,22 +234,22 @@ impl World {
         for oracle in &mut self.oracles {
             oracle.history_lost();
         }
-        if history == History::Older {
-            // The driver's own housekeeping: files of engines that nobody knows.
-            let known = |pool: PoolUid| self.host.view().pool(pool).and_then(|pool| pool.engine);
-            let strange: Vec<PoolUid> = self
-                .places
-                .iter()
-                .copied()
-                .filter(|pool| {
-                    let kinds = [FileKind::Pid, FileKind::Handoff].into_iter();
-                    let mut files = kinds.filter_map(|kind| self.disk.file(*pool, kind));
-                    files.any(|file| {
-                        known(*pool).is_none_or(|engine| engine.incarnation != file.by.incarnation)
-                    })
-                })
-                .collect();
-            strange.into_iter().for_each(|pool| self.remove_files(pool));
+    }
+
+    /// The driver's own housekeeping before anything else: files that say what is not so, by the state that was found.
+    /// A handoff file of a pool that is not ready would send routers astray, a PID file of no engine people.
+    fn remove_strange_files(&mut self) {
+        for place in self.places.clone() {
+            let pool = self.host.view().pool(place);
+            let engine = pool.as_ref().and_then(|pool| pool.engine).map(|engine| engine.incarnation);
+            let is_ready = pool.is_some_and(|pool| pool.phase == PhaseName::Ready);
+            for kind in [FileKind::Pid, FileKind::Handoff] {
+                let Some(file) = self.disk.file(place, kind) else { continue };
+                let is_right = engine == Some(file.by.incarnation) && (is_ready || kind == FileKind::Pid);
+                if !is_right && self.disk.trouble(place, kind, self.now).is_none() {
+                    self.disk.remove(place, kind);
+                }
+            }
         }
     }
 

@@ -110,9 +110,7 @@ impl World {
         if journal.fails_until(self.now).is_some() {
             return true;
         }
-        if matches!(input, Input::Command { .. }) {
-            self.durable.insert(*command);
-        }
+        self.durable.insert(*command);
         false
     }
 }

@@ -76,6 +76,10 @@ impl Segment {
         self.synced_inputs
     }
 
+    pub(super) fn is_corrupt(&self) -> bool {
+        self.hurt == Some(Hurt::Corrupt)
+    }
+
     /// Whether any of it is on disk for sure.
     pub(super) const fn is_synced(&self) -> bool {
         self.synced_bytes > 0
