@@ -4,7 +4,8 @@
 use std::collections::BTreeMap;
 
 use pool_manager_core::{
-    EngineRef, EvidenceReport, ExitStatus, PoolUid, ProbeAnswer, ProbeKind, Signal, SpecHash, Time,
+    EngineRef, EvidenceReport, ExitStatus, Incarnation, PoolUid, ProbeAnswer, ProbeKind, Signal, SpecHash,
+    Time,
 };
 
 use crate::engine::{EngineHealth, TermBehaviour};
@@ -56,6 +57,12 @@ impl Process {
         self.ended.is_none()
     }
 
+    /// Whether nothing can happen to it any more: it ended and the core was told.
+    #[must_use]
+    pub const fn is_over(&self) -> bool {
+        self.ended.is_some() && self.reaped
+    }
+
     /// Whether it got this signal.
     #[must_use]
     pub fn got(&self, signal: Signal) -> bool {
@@ -67,6 +74,9 @@ impl Process {
 #[derive(Clone, Debug, Default)]
 pub struct ProcessTable {
     processes: BTreeMap<EngineRef, Process>,
+    /// Those that were not over when the last one was made, oldest first: a run makes thousands, and everybody
+    /// asks for the few that are not over.
+    recent: Vec<EngineRef>,
 }
 
 impl ProcessTable {
@@ -81,15 +91,23 @@ impl ProcessTable {
         self.processes.values()
     }
 
-    /// The processes of a pool that run.
+    /// Every process that is not over, oldest first.
+    pub fn not_over(&self) -> impl Iterator<Item = &Process> {
+        let recent = self.recent.iter().filter_map(|engine| self.processes.get(engine));
+        recent.filter(|process| !process.is_over())
+    }
+
+    /// The processes of a pool that run, oldest first.
     pub fn alive(&self, pool: PoolUid) -> impl Iterator<Item = &Process> {
-        self.iter().filter(move |process| process.engine.pool == pool && process.is_alive())
+        let recent = self.recent.iter().filter(move |engine| engine.pool == pool);
+        recent.filter_map(|engine| self.processes.get(engine)).filter(|process| process.is_alive())
     }
 
     /// The newest process of a pool, alive or not.
     #[must_use]
     pub fn newest(&self, pool: PoolUid) -> Option<&Process> {
-        self.iter().filter(|process| process.engine.pool == pool).last()
+        let run = |epoch, n| EngineRef { pool, incarnation: Incarnation { epoch, n } };
+        self.processes.range(run(0, 0)..=run(u32::MAX, u32::MAX)).next_back().map(|(_, process)| process)
     }
 
     /// Pids start where a small Linux host has them after boot.
@@ -98,7 +116,10 @@ impl ProcessTable {
     }
 
     pub(crate) fn add(&mut self, process: Process) {
-        self.processes.insert(process.engine, process);
+        let Self { processes, recent } = self;
+        recent.retain(|engine| processes.get(engine).is_some_and(|process| !process.is_over()));
+        recent.push(process.engine);
+        processes.insert(process.engine, process);
     }
 
     pub(crate) fn get_mut(&mut self, engine: EngineRef) -> Option<&mut Process> {
