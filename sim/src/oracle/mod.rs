@@ -86,7 +86,7 @@ pub trait Oracle: fmt::Debug {
     }
 
     /// The step is over, and it touched this pool: most invariants are of one pool, and one that was not touched
-    /// is as it was. At the end of an instant every pool is looked at all the same.
+    /// is as it was. After every turn one more pool is looked at all the same, each in its turn.
     ///
     /// # Errors
     /// When its end breaks the invariant.

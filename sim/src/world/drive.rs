@@ -73,10 +73,7 @@ impl World {
         due.into_iter().for_each(|occurrence| self.occur(occurrence));
         self.fire_timers();
         after.into_iter().for_each(|occurrence| self.occur(occurrence));
-        // A pool that no step was about must be as it was.
-        if !self.is_down() {
-            (0..self.places.len()).for_each(|place| self.ask_about(self.places[place]));
-        }
+        self.ask_about_next();
     }
 
     /// Feeds a timer for every deadline that is due.
@@ -173,6 +170,15 @@ impl World {
         telemetry.metrics.observe(&event, name.map(PoolName::as_str));
         telemetry.records.push(record(&event, subject.as_ref()));
         telemetry.events.push(event);
+    }
+
+    /// A pool that no step was about must be as it was: one a turn is looked at all the same, each in its turn.
+    fn ask_about_next(&mut self) {
+        if self.places.is_empty() || self.is_down() {
+            return;
+        }
+        self.looked = (self.looked + 1) % self.places.len();
+        self.ask_about(self.places[self.looked]);
     }
 
     fn ask_about(&mut self, pool: PoolUid) {

@@ -77,6 +77,8 @@ pub struct World {
     effects: Vec<Effect>,
     /// The pools a step touched: kept for its room.
     touched: Vec<PoolUid>,
+    /// The place of the pool that was looked at last though no step was about it.
+    looked: usize,
     trace: Trace,
     telemetry: Option<Telemetry>,
     journal: Option<Journal>,
@@ -140,6 +142,7 @@ impl World {
             oracles: Box::default(),
             effects: Vec::new(),
             touched: Vec::new(),
+            looked: 0,
             trace: Trace::default(),
             telemetry: None,
             journal: None,
