@@ -3,14 +3,17 @@
 //! ```text
 //! agenda ── occurrence ──→ Host::handle ──→ effects ──→ agenda (what they lead to, and when)
 //! ```
-//! `acts` is what somebody outside does, `drive` moves from instant to instant, `occurrences` says what
-//! happens when an entry of the agenda is due, `effects` what the core's effects lead to, `restart` what a new
-//! start of the supervisor finds, which `journal` gives back. After every step every oracle looks.
+//! `acts` is what somebody outside does, `ail` what goes wrong with an engine, `drive` moves from instant to
+//! instant, `occurrences` says what happens when an entry of the agenda is due, `effects` what the core's effects
+//! lead to, `engines` how processes begin and end, `restart` what a new start of the supervisor finds, which
+//! `journal` gives back. After every step every oracle looks.
 
 mod acts;
+mod ail;
 mod config;
 mod drive;
 mod effects;
+mod engines;
 mod journal;
 mod occurrences;
 mod restart;
@@ -30,6 +33,7 @@ use crate::clients::{Clients, Traffic};
 use crate::disk::Disk;
 use crate::engine::EngineProfile;
 use crate::fault::Place;
+use crate::mishap::Mishaps;
 use crate::operator::Operator;
 use crate::oracle::{Oracle, Oracles};
 use crate::process_table::ProcessTable;
@@ -57,6 +61,9 @@ pub struct World {
     /// Every spec the host was ever told of.
     specs: BTreeMap<SpecHash, EngineSpec>,
     profiles: BTreeMap<SpecHash, EngineProfile>,
+    mishaps: Mishaps,
+    /// Nothing strikes any more: engines that are started from now on behave.
+    calm: bool,
     staging: Staging,
     resources: Resources,
     names: BTreeMap<PoolUid, PoolName>,
@@ -121,6 +128,8 @@ impl World {
             latencies,
             specs: BTreeMap::new(),
             profiles: BTreeMap::new(),
+            mishaps: Mishaps::default(),
+            calm: false,
             staging: Staging::default(),
             resources: Resources::default(),
             names: BTreeMap::new(),
