@@ -20,6 +20,7 @@ mod process_table;
 pub mod profile;
 mod random;
 mod release;
+pub mod shrink;
 mod staging;
 mod trace;
 mod world;

@@ -5,6 +5,7 @@ use std::time::Duration;
 
 use pool_manager_core::Time;
 
+use super::Options;
 use crate::fault::{FAMILIES, Family, Fault, Scene};
 use crate::random::{Entity, Span, Stream};
 use crate::world::World;
@@ -16,6 +17,8 @@ pub struct Swarm {
     pub only: Vec<&'static str>,
     /// Never these.
     pub without: Vec<&'static str>,
+    /// What of the host is not drawn.
+    pub options: Options,
 }
 
 /// What strikes in one run.
