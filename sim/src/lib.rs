@@ -18,6 +18,7 @@ pub mod plan;
 mod process_table;
 pub mod profile;
 mod random;
+pub mod rehearsal;
 mod release;
 mod staging;
 mod trace;
