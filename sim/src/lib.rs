@@ -19,6 +19,7 @@ pub mod plan;
 mod process_table;
 pub mod profile;
 mod random;
+pub mod rehearsal;
 mod release;
 pub mod shrink;
 mod staging;
