@@ -8,7 +8,7 @@ use crate::process_table::Process;
 
 const NAME: &str = "S13: no process is forgotten";
 
-#[derive(Debug)]
+#[derive(Debug, Default)]
 pub(super) struct Orphans;
 
 impl Oracle for Orphans {

@@ -69,6 +69,12 @@ impl Profile {
         stream.pick(of).copied().unwrap_or(Self::LlamaServer)
     }
 
+    /// What an engine of this name is like; an engine that nobody knows is like the simplest.
+    #[must_use]
+    pub fn of_engine(_name: &str) -> Self {
+        Self::LlamaServer
+    }
+
     /// How such an engine behaves.
     #[must_use]
     pub fn engine(self) -> EngineProfile {

@@ -22,8 +22,8 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use pool_manager::telemetry::{Metrics, Record};
 use pool_manager_core::{
-    Answer, CommandId, Correlation, EngineSpec, Event, Host, HostConfig, PoolName, PoolUid, SpecHash, Time,
-    View,
+    Answer, CommandId, Correlation, Effect, EngineSpec, Event, Host, HostConfig, PoolName, PoolUid, SpecHash,
+    Time, View,
 };
 
 pub use config::{Latencies, TurnOrder, WorldConfig, test_pool};
@@ -35,7 +35,7 @@ use crate::engine::EngineProfile;
 use crate::fault::Place;
 use crate::mishap::Mishaps;
 use crate::operator::Operator;
-use crate::oracle::{self, Oracle};
+use crate::oracle::{Oracle, Oracles};
 use crate::process_table::ProcessTable;
 use crate::random::{Entity, Stream};
 use crate::release::Resources;
@@ -79,7 +79,13 @@ pub struct World {
     /// Commands whose answers somebody will ask for.
     awaited: BTreeSet<CommandId>,
     answers: BTreeMap<CommandId, Answer>,
-    oracles: Vec<Box<dyn Oracle>>,
+    oracles: Box<Oracles>,
+    /// What a step gave, drained at its end: kept for its room.
+    effects: Vec<Effect>,
+    /// The pools a step touched: kept for its room.
+    touched: Vec<PoolUid>,
+    /// The place of the pool that was looked at last though no step was about it.
+    looked: usize,
     trace: Trace,
     telemetry: Option<Telemetry>,
     journal: Option<Journal>,
@@ -142,7 +148,10 @@ impl World {
             commands: 0,
             awaited: BTreeSet::new(),
             answers: BTreeMap::new(),
-            oracles: oracle::all(),
+            oracles: Box::default(),
+            effects: Vec::new(),
+            touched: Vec::new(),
+            looked: 0,
             trace: Trace::default(),
             telemetry: None,
             journal: None,
@@ -158,7 +167,7 @@ impl World {
 
     /// Adds an oracle to the built-in ones.
     pub fn add_oracle(&mut self, oracle: Box<dyn Oracle>) {
-        self.oracles.push(oracle);
+        self.oracles.add(oracle);
     }
 
     /// The virtual clock.
