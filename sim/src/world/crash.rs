@@ -84,7 +84,7 @@ impl EffectKind {
         Self::WritePid,
     ];
 
-    const fn of(effect: &Effect) -> Self {
+    pub(super) const fn of(effect: &Effect) -> Self {
         match effect {
             Effect::CancelStage { .. } => Self::CancelStage,
             Effect::CheckRelease { .. } => Self::CheckRelease,
@@ -134,6 +134,7 @@ impl World {
         for lost in self.agenda.take_all(|occurrence| !occurrence.outlives_supervisor()) {
             self.lose(lost, in_flight);
         }
+        self.init_reaps();
     }
 
     /// What was under way, and will never be heard of.
@@ -152,15 +153,21 @@ impl World {
             | Occurrence::ClientEnds(_)
             | Occurrence::ClientRenews(_)
             | Occurrence::Completes { .. }
+            | Occurrence::EngineDies { .. }
             | Occurrence::EvidenceLands { .. }
             | Occurrence::ExitSeen { .. }
+            | Occurrence::Logs { .. }
             | Occurrence::OperatorActs
+            | Occurrence::PidIsFree { .. }
             | Occurrence::ProbeLands { .. }
             | Occurrence::ProcessEnds { .. }
             | Occurrence::ReleaseLands { .. }
             | Occurrence::SpawnLands { .. }
             | Occurrence::StageMoves { .. }
-            | Occurrence::SupervisorStarts(_) => {}
+            | Occurrence::SupervisorStarts(_)
+            | Occurrence::Thaws { .. }
+            | Occurrence::WorkerEnds { .. }
+            | Occurrence::WorkersBegin { .. } => {}
         }
     }
 
@@ -175,12 +182,11 @@ impl World {
     }
 
     /// A boundary of a step: `done` was carried out, `next` would be. Whether the supervisor dies there.
-    pub(super) fn dies_between(&mut self, done: Option<&Effect>, next: Option<&Effect>) -> bool {
+    pub(super) fn dies_between(&mut self, done: Option<EffectKind>, next: Option<&Effect>) -> bool {
         if self.is_down() || self.exited {
             return false;
         }
         let Some(crash) = &mut self.armed else { return false };
-        let is = |effect: Option<&Effect>, kind| effect.is_some_and(|effect| EffectKind::of(effect) == kind);
         match &mut crash.point {
             CrashPoint::AtRest => next.is_none(),
             CrashPoint::InputTorn(_) => false,
@@ -194,8 +200,8 @@ impl World {
                 *left = left.saturating_sub(u32::from(done.is_some()));
                 *left == 0 && (done.is_some() || next.is_some())
             }
-            CrashPoint::Before(kind) => is(next, *kind),
-            CrashPoint::After(kind) => is(done, *kind),
+            CrashPoint::Before(kind) => next.is_some_and(|next| EffectKind::of(next) == *kind),
+            CrashPoint::After(kind) => done == Some(*kind),
         }
     }
 

@@ -5,14 +5,14 @@ use std::time::Duration;
 
 use pool_manager::telemetry::Metrics;
 use pool_manager_core::{
-    Adopted, EngineRef, ExitStatus, FileKind, HostConfig, Input, PhaseName, PoolUid, Resume, Signal,
+    Adopted, EngineRef, FileKind, HostConfig, Input, PhaseName, PoolUid, Resume, Signal,
 };
 use serde::{Deserialize, Serialize};
 
 use super::crash::Crash;
 use super::journal::{Found, History, Journal};
 use super::{CrashPoint, Occurrence, World};
-use crate::engine::Ending;
+use crate::oracle::Oracle as _;
 use crate::oracle::adoption::Kept;
 
 /// What a start of the supervisor is like.
@@ -122,14 +122,7 @@ impl World {
         if let Some(journal) = &mut self.journal {
             journal.lose_tail(tail_lost_thousandths);
         }
-        let unreaped = self.processes.iter().filter(|process| !process.reaped);
-        let gone: Vec<EngineRef> = unreaped.map(|process| process.engine).collect();
-        for engine in gone {
-            self.process_ends(engine, &Ending::plain(ExitStatus::Signal(9)));
-            if let Some(process) = self.processes.get_mut(engine) {
-                process.reaped = true;
-            }
-        }
+        self.every_process_vanishes();
         // They are in the runtime directory, which is in memory.
         for pool in self.places.clone() {
             self.remove_files(pool);
@@ -210,6 +203,7 @@ impl World {
             telemetry.metrics = Metrics::default();
         }
         let census = self.census(start);
+        self.sweep_leftovers();
         let kept = Kept::of(lost.view(), &self.processes, &census, history == History::Whole);
         self.feed(Input::Resume(Box::new(census)));
         if history != History::Older
@@ -231,9 +225,7 @@ impl World {
             let active = view.leases(pool.uid).map(|lease| lease.id);
             self.clients.know_only(pool.uid, pool.lease_totals, active.collect());
         }
-        for oracle in &mut self.oracles {
-            oracle.history_lost();
-        }
+        self.oracles.history_lost();
     }
 
     /// The driver's own housekeeping before anything else: files that say what is not so, by the state that was found.
