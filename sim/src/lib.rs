@@ -10,6 +10,7 @@ mod canonical;
 mod clients;
 mod disk;
 mod engine;
+pub mod explore;
 pub mod fault;
 mod liveness;
 mod operator;

@@ -127,6 +127,6 @@ pub(crate) fn all() -> Vec<Box<dyn Oracle>> {
 }
 
 /// `Ok` when it holds.
-fn hold(holds: bool, invariant: &'static str, detail: impl FnOnce() -> String) -> Result<(), Violation> {
+pub(crate) fn hold(holds: bool, invariant: &'static str, detail: impl FnOnce() -> String) -> Result<(), Violation> {
     if holds { Ok(()) } else { Err(Violation { invariant, detail: detail() }) }
 }
