@@ -7,6 +7,7 @@ use pool_manager::telemetry::{Subject, record};
 use pool_manager_core::{Effect, Event, EventKind, Input, PoolName, PoolUid, Time};
 
 use super::{Occurrence, TurnOrder, World};
+use crate::draws;
 use crate::oracle::{Observed, Oracle, Violation};
 
 /// More turns than this in one instant are a busy loop.
@@ -44,6 +45,7 @@ impl World {
         if next > self.now {
             self.now = next;
             self.turns_now = 0;
+            draws::now(next);
         }
         self.turn();
         true
