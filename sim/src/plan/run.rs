@@ -120,26 +120,15 @@ impl Run {
 
     fn strike(&mut self) {
         let end = Time::ZERO + self.plan.setup.lasts;
-        match self.weather.take() {
-            Some(mut weather) => {
-                self.draw_strikes(&mut weather, end);
-                self.weather = Some(weather);
-            }
+        let Self { plan, world, weather } = self;
+        match weather {
+            // Written down before it strikes: the plan of a failure has its cause.
+            Some(weather) => weather.pass(world, end, |at, fault| {
+                plan.strikes.push(Strike { at, fault: fault.clone() });
+            }),
             None => self.follow_strikes(),
         }
         self.run_to(end);
-    }
-
-    fn draw_strikes(&mut self, weather: &mut Weather, end: Time) {
-        while weather.next() < end && !self.world.has_exited() {
-            self.run_to(weather.next());
-            for fault in weather.look(&self.world) {
-                let at = self.world.now().since(Time::ZERO);
-                // Written down before it strikes: the plan of a failure has its cause.
-                self.plan.strikes.push(Strike { at, fault: fault.clone() });
-                fault.strike(&mut self.world);
-            }
-        }
     }
 
     fn follow_strikes(&mut self) {

@@ -9,8 +9,7 @@ use super::Search;
 use crate::plan::{Failure, Plan, Strike};
 
 /// From coarse to fine.
-const GRAINS: [Duration; 5] = [
-    Duration::from_secs(60),
+const GRAINS: [Duration; 4] = [
     Duration::from_secs(10),
     Duration::from_secs(1),
     Duration::from_millis(100),

@@ -10,6 +10,7 @@ mod guard;
 mod host;
 mod journal;
 mod replay;
+mod run;
 mod seeds;
 mod shrink;
 mod story;
@@ -37,6 +38,7 @@ Examples:
   poolsim sweep --only engine-crash --json       one kind of fault, figures for a program
   poolsim replay seed-42-S09.toml --trace        a failure again, step by step
   poolsim shrink seed-42-S09.toml                the smallest plan that fails the same way
+  poolsim run --config host.toml --for 24h       a day of your own pools: how available are they?
   poolsim families                               everything that may strike
 
 Exit codes:
@@ -55,6 +57,7 @@ enum Command {
     Sweep(sweep::Sweep),
     Replay(replay::Replay),
     Shrink(shrink::Shrink),
+    Run(run::Run),
     Families(catalogue::Families),
 }
 
@@ -95,6 +98,7 @@ fn main() -> ExitCode {
         Command::Sweep(sweep) => sweep::run(sweep),
         Command::Replay(replay) => replay::run(replay),
         Command::Shrink(shrink) => shrink::run(shrink),
+        Command::Run(run) => run::run(run).map(|()| Verdict::Good),
         Command::Families(families) => catalogue::families(families),
     };
     let verdict = verdict.unwrap_or_else(|error| {
