@@ -41,7 +41,7 @@ marks! {
     /// A pool was in phase Stopped.
     Stopped: "phase stopped", [1, 0, 0, 1];
     /// A pool was in phase Staging.
-    Staging: "phase staging", [1, 0, 0, 0];
+    Staging: "phase staging", [1, 0, 0, 1];
     /// A pool was in phase Waiting.
     Waiting: "phase waiting", [1, 0, 0, 0];
     /// A pool was in phase Starting.

@@ -14,7 +14,7 @@
 //! - *Time* moves only when a deadline fires, and then exactly to it: what happens between two deadlines happens at the
 //!   first of them. So every order of answers and deadlines is tried, not every duration.
 //! - *Executors* answer before time moves on, or are *late* (a fault) and then answer any time, or never before
-//!   the core gives up. Only staging, and the exit after a TERM, may take long for free.
+//!   the core gives up. Only staging, loading and the exit after a TERM may take long for free, within their time-outs.
 //! - *Stale* answers are fed at once: that they change nothing is checked each time. Ids are never used twice, so
 //!   they would change nothing later either.
 //! - *Budgets* (faults, acts) are no part of a state's fingerprint. A state that was searched with more left of both

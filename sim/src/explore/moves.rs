@@ -3,7 +3,7 @@
 use std::fmt;
 
 use pool_manager_core::{
-    CommandId, EngineRef, ExitStatus, FileKind, LeaseId, PhaseName, PoolUid, ProbeAnswer, ReleaseAnswer, SpawnError,
+    CommandId, Due, EngineRef, ExitStatus, FileKind, LeaseId, PhaseName, PoolUid, ProbeAnswer, ReleaseAnswer, SpawnError,
     StageError,
 };
 
@@ -122,10 +122,42 @@ pub(super) fn moves(state: &State, world: &World, out: &mut Vec<(Move, Budget)>)
     if !state.around.engines.is_empty() {
         out.push((Move::Crash { made: false, alive: false }, FAULT));
     }
-    if let Some((at, ..)) = state.host.poll_timeout()
+    if let Some((at, pool, due)) = state.host.poll_timeout()
         && (at <= state.now || !state.around.is_busy())
     {
-        out.push((Move::Timer, FREE));
+        out.push((Move::Timer, if is_too_slow(state, due, pool) { FAULT } else { FREE }));
+    }
+}
+
+/// Staging that stalls, and a load that takes longer than it may, are faults; unless the engine hangs, which was one.
+fn is_too_slow(state: &State, due: Due, pool: Option<PoolUid>) -> bool {
+    match due {
+        Due::StageAnswer | Due::StageNextAnswer => true,
+        Due::StartTimeout => {
+            let probes = |pending: &Pending| matches!(pending.asked, Asked::Probe(_) | Asked::Write(_));
+            let late = state.around.pending.iter().any(|pending| pending.late && probes(pending));
+            !late && !pool.is_some_and(|pool| state.around.hangs(pool))
+        }
+        Due::CircuitHalfOpen
+        | Due::DrainDeadline
+        | Due::GateOpens
+        | Due::KillGrace
+        | Due::LeaseExpiry
+        | Due::ProbeSend
+        | Due::QueueWait
+        | Due::Recheck
+        | Due::RestartCountReset
+        | Due::Stable
+        | Due::StuckWait
+        | Due::SuspectOver
+        | Due::TrialOver
+        | Due::EvidenceAnswer
+        | Due::HandoffFileAnswer
+        | Due::PidFileAnswer
+        | Due::PreflightAnswer
+        | Due::ProbeAnswer
+        | Due::ReleaseAnswer
+        | Due::SpawnAnswer => false,
     }
 }
 
@@ -148,11 +180,11 @@ fn answers(state: &State, pending: Pending, out: &mut Vec<(Move, Budget)>) {
         Asked::Probe(kind) => {
             may(Reply::Probe(ProbeAnswer::Healthy), FREE);
             match kind {
-                pool_manager_core::ProbeKind::Readiness => {
+                ProbeKind::Readiness => {
                     may(Reply::Probe(ProbeAnswer::Loading), FREE);
                     may(Reply::Probe(ProbeAnswer::Stranger), FAULT);
                 }
-                pool_manager_core::ProbeKind::Liveness => {
+                ProbeKind::Liveness => {
                     may(Reply::Probe(ProbeAnswer::Unhealthy { status: 500 }), FAULT);
                 }
             }

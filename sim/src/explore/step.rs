@@ -6,7 +6,7 @@ use std::time::Duration;
 use pool_manager_core::{
     Adopted, Answer, CommandId, Completion, Correlation, Effect, EngineRef, Event, EventKind, EvidenceReport,
     ExitStatus, FileError, FileKind, Holder, Input, LeaseId, LogClass, LogEvidence, ModelStamp,
-    OnDrainTimeout, OperationKind, PoolUid, Preflight, Priority, Reload, ReloadTarget, Resume, Signal,
+    OnDrainTimeout, OperationKind, PoolUid, Preflight, Priority, ProbeAnswer, ReleaseAnswer, Reload, ReloadTarget, Resume, Signal,
     Spawned, SpecHash, Time, Verb,
 };
 
@@ -258,11 +258,13 @@ impl State {
     /// The supervisor is gone with everything it had under way, and comes back with the state it had.
     fn crash(&mut self, made: bool, alive: bool) -> Input {
         let pending = std::mem::take(&mut self.around.pending);
-        if made {
-            for pending in pending {
-                if let Asked::Spawn(engine, spec) = pending.asked {
-                    self.made(engine, spec);
-                }
+        for pending in pending {
+            let Asked::Spawn(engine, spec) = pending.asked else { continue };
+            if made {
+                self.made(engine, spec);
+            } else if let Some(remembered) = self.around.of(engine.pool) {
+                // The same start is tried again, for the same reason: it may be one that was allowed.
+                remembered.allowed = true;
             }
         }
         self.around.asks.clear();
@@ -389,8 +391,8 @@ fn good_answer(asked: Asked) -> Completion {
     let reply = match asked {
         Asked::Evidence => Reply::Evidence(Found::Nothing),
         Asked::Preflight(_) => Reply::Preflight { fetch: false },
-        Asked::Probe(_) => Reply::Probe(pool_manager_core::ProbeAnswer::Healthy),
-        Asked::Release => Reply::Release(pool_manager_core::ReleaseAnswer::Free),
+        Asked::Probe(_) => Reply::Probe(ProbeAnswer::Healthy),
+        Asked::Release => Reply::Release(ReleaseAnswer::Free),
         Asked::Remove(_) | Asked::Write(_) => Reply::File(true),
         Asked::Spawn(..) => Reply::Spawned,
         Asked::Stage(_) => Reply::Staged,
