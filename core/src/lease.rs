@@ -9,6 +9,7 @@ use alloc::vec::Vec;
 
 use serde::{Deserialize, Serialize};
 
+use crate::fingerprint::Fingerprint;
 use crate::id::{CommandId, Correlation, EngineRef, Holder, Incarnation, LeaseId, PoolUid};
 use crate::input::Priority;
 use crate::journal::{ActiveLeaseFacts, LeaseFacts};
@@ -317,6 +318,27 @@ impl LeaseBook {
     pub(crate) fn next_give_up(&self) -> Option<Time> {
         let fronts = [self.interactive.front(), self.batch.front()];
         fronts.into_iter().flatten().map(|ask| ask.until).min()
+    }
+
+    pub(crate) fn write_fingerprint(&self, to: &mut Fingerprint, pool: PoolUid) {
+        let Self { active, by_expiry: _, interactive, batch, since_batch, totals: _, issued: _, progress: _ } = self;
+        to.add(&active.len());
+        for (sequence, lease) in active {
+            let Lease { incarnation, holder: _, priority: _, granted: _, expires } = lease;
+            let engine = EngineRef { pool, incarnation: *incarnation };
+            to.engine(engine);
+            to.lease(LeaseId { engine, sequence: *sequence });
+            to.deadline(*expires);
+        }
+        for queue in [interactive, batch] {
+            to.add(&queue.len());
+            for Ask { command, correlation: _, holder: _, priority: _, ttl, until } in queue {
+                to.command(*command);
+                to.add(ttl);
+                to.deadline(*until);
+            }
+        }
+        to.add(since_batch);
     }
 
     fn count(&mut self, how: LeaseEnding) {

@@ -9,7 +9,9 @@ mod agenda;
 mod canonical;
 mod clients;
 mod disk;
+pub mod draws;
 mod engine;
+pub mod explore;
 pub mod fault;
 mod liveness;
 mod mishap;
@@ -32,7 +34,7 @@ pub use engine::{Ending, EngineHealth, EngineProfile, Hazard, TermBehaviour, Wor
 pub use operator::Operator;
 pub use oracle::{Observed, Oracle, Violation};
 pub use process_table::{Freeze, Frozen, Process, ProcessTable, Worker};
-pub use random::{Span, Stream};
+pub use random::{Entity, Span, Stream};
 pub use release::Resources;
 pub use staging::{StageTrouble, Staging, StagingAsked, StagingProfile};
 pub use trace::{Step, Trace};

@@ -7,6 +7,7 @@ use pool_manager::telemetry::{Subject, record};
 use pool_manager_core::{Event, EventKind, Input, PoolName, PoolUid, Time};
 
 use super::{EffectKind, Occurrence, TurnOrder, World};
+use crate::draws;
 use crate::oracle::{Observed, Oracle, Oracles, Violation};
 
 /// More turns than this in one instant are a busy loop.
@@ -45,6 +46,7 @@ impl World {
         if next > self.now {
             self.now = next;
             self.turns_now = 0;
+            draws::now(next);
         }
         self.turn();
         true
