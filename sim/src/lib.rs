@@ -12,6 +12,7 @@ mod disk;
 mod engine;
 pub mod fault;
 mod liveness;
+pub mod marks;
 mod mishap;
 mod operator;
 mod oracle;
