@@ -222,13 +222,14 @@ impl PoolSetup {
     fn draw(stream: &mut Stream) -> Self {
         // Storms must be possible within a run.
         let hasty = stream.one_in(4);
+        let profile = Profile::draw(stream);
         Self {
-            profile: *stream.pick(Profile::ALL).unwrap_or(&Profile::LlamaServer),
+            profile,
             autostart: !stream.one_in(4),
             slots: 1 + stream.below(8),
             queue: stream.below(5),
             queue_wait: secs(stream.below(6)),
-            start_timeout: secs(10 + stream.below(60)),
+            start_timeout: secs(10 + stream.below(60)) + profile.patience(),
             probe_interval: secs(stream.below(8)),
             backoff_initial: if hasty { Duration::ZERO } else { Duration::from_secs(1) },
             backoff_floor: if hasty { Duration::ZERO } else { Duration::from_millis(500) },
