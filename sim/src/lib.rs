@@ -13,6 +13,7 @@ pub mod draws;
 mod engine;
 pub mod fault;
 mod liveness;
+pub mod marks;
 mod mishap;
 mod operator;
 mod oracle;
