@@ -14,6 +14,7 @@ mod engine;
 pub mod explore;
 pub mod fault;
 mod liveness;
+pub mod marks;
 mod mishap;
 mod operator;
 mod oracle;

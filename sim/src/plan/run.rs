@@ -10,6 +10,7 @@ use pool_manager_core::Time;
 
 use super::{Plan, Setup, Strike, Swarm, Weather};
 use crate::liveness;
+use crate::marks::Marks;
 use crate::oracle::Oracle;
 use crate::world::World;
 
@@ -33,6 +34,8 @@ pub struct Report {
     pub simulated: Duration,
     /// How often each family of faults struck.
     pub struck: BTreeMap<&'static str, u64>,
+    /// Which coverage marks fired.
+    pub marks: Marks,
 }
 
 /// A broken invariant.
@@ -150,6 +153,7 @@ impl Run {
             steps: trace.steps(),
             simulated: self.world.now().since(Time::ZERO),
             struck: self.weather.as_ref().map(|weather| weather.struck().clone()).unwrap_or_default(),
+            marks: *self.world.marks(),
         }
     }
 

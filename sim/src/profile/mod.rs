@@ -69,6 +69,24 @@ impl Profile {
         stream.pick(of).copied().unwrap_or(Self::LlamaServer)
     }
 
+    /// As plans and the command line call it.
+    #[must_use]
+    pub const fn name(self) -> &'static str {
+        match self {
+            Self::LlamaServer => "llama-server",
+            Self::Vllm => "vllm",
+            Self::Sglang => "sglang",
+            Self::Tgi => "tgi",
+            Self::Triton => "triton",
+            Self::Flapper => "flapper",
+            Self::Leaker => "leaker",
+            Self::Hanger => "hanger",
+            Self::SlowLoader => "slow-loader",
+            Self::TermIgnorer => "term-ignorer",
+            Self::LoadCrasher => "load-crasher",
+        }
+    }
+
     /// What an engine of this name is like; an engine that nobody knows is like the simplest.
     #[must_use]
     pub fn of_engine(_name: &str) -> Self {
@@ -121,5 +139,12 @@ mod tests {
         assert!(Profile::ALL.iter().all(|kind| drawn.contains(kind)));
         let good = drawn.iter().filter(|kind| Profile::ALL[..Profile::GOOD].contains(kind)).count();
         assert!((650..850).contains(&good), "{good} of 1000");
+    }
+
+    #[test]
+    fn a_kind_is_called_the_same_in_plans_and_on_the_command_line() {
+        for kind in Profile::ALL {
+            assert_eq!(toml::Value::try_from(kind), Ok(toml::Value::String(kind.name().to_owned())));
+        }
     }
 }

@@ -109,6 +109,8 @@ impl World {
         }
         self.note_touched(&input);
         self.trace.input(self.now, &input);
+        let due = if input == Input::Timer { self.host.poll_timeout() } else { None };
+        self.marks.input(&input, due, self.host.view());
         self.ask(|oracles, before| oracles.input(&input, before));
         if let Some(journal) = &mut self.journal {
             journal.input(self.now, &input);
@@ -126,6 +128,7 @@ impl World {
         while let Some(effect) = left.next() {
             self.touched.extend(effect.pool());
             self.trace.effect(self.now, &effect);
+            self.marks.effect(&effect);
             self.ask(|oracles, observed| oracles.effect(&effect, observed));
             let kind = EffectKind::of(&effect);
             self.carry_out(effect);
@@ -137,6 +140,7 @@ impl World {
         self.effects = effects;
         while let Some(event) = self.host.poll_event() {
             self.touched.extend(event.pool);
+            self.marks.event(&event, self.host.view());
             self.ask(|oracles, observed| oracles.event(&event, observed));
             self.show(event);
         }
@@ -198,10 +202,13 @@ impl World {
     }
 
     fn ask_about(&mut self, pool: PoolUid) {
-        self.ask(|oracles, observed| match observed.view.pool(pool) {
-            Some(pool) => oracles.pool(&pool, observed),
-            None => Ok(()),
-        });
+        let Self { oracles, marks, now, host, processes, disk, clients, .. } = self;
+        let Some(pool) = host.view().pool(pool) else { return };
+        marks.pool(&pool);
+        let observed = Observed { now: *now, view: host.view(), processes, disk, clients };
+        if let Err(violation) = oracles.pool(&pool, observed) {
+            self.fail(&violation.to_string());
+        }
     }
 
     fn ask(&mut self, ask: impl FnOnce(&mut Oracles, Observed<'_>) -> Result<(), Violation>) {

@@ -43,6 +43,7 @@ use crate::clients::{Clients, Traffic};
 use crate::disk::Disk;
 use crate::engine::EngineProfile;
 use crate::fault::Place;
+use crate::marks::{Marks, Watcher};
 use crate::mishap::Mishaps;
 use crate::operator::Operator;
 use crate::oracle::{Oracle, Oracles};
@@ -92,6 +93,7 @@ pub struct World {
     awaited: BTreeSet<CommandId>,
     answers: BTreeMap<CommandId, Answer>,
     oracles: Box<Oracles>,
+    marks: Watcher,
     /// What a step gave, drained at its end: kept for its room.
     effects: Vec<Effect>,
     /// The pools a step touched: kept for its room.
@@ -171,6 +173,7 @@ impl World {
             awaited: BTreeSet::new(),
             answers: BTreeMap::new(),
             oracles: Box::default(),
+            marks: Watcher::default(),
             effects: Vec::new(),
             touched: Vec::new(),
             looked: 0,
@@ -256,6 +259,12 @@ impl World {
     #[must_use]
     pub const fn clients(&self) -> &Clients {
         &self.clients
+    }
+
+    /// Which coverage marks fired.
+    #[must_use]
+    pub const fn marks(&self) -> &Marks {
+        self.marks.marks()
     }
 
     /// What the run was.

@@ -45,7 +45,7 @@ fn what_nobody_can_run_is_refused_with_file_line_and_key() {
         good.replace("format = 1", "format = 2"),
         "p.toml:1:1: format: 2: a later version wrote this plan",
     );
-    refused(good.replacen("slots = ", "slots = 0 # ", 1), "setup.pool[0].slots: 0: a pool has 1 to 100000");
+    refused(good.replacen("slots = ", "slots = 0 # ", 1), "].slots: 0: a pool has 1 to 100000");
     refused(good.replacen("slots = ", "slots = -", 1), "p.toml:");
     refused(
         good.replace("fault = \"engine-crash\"", "fault = \"earthquake\""),
