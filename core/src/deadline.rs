@@ -66,7 +66,8 @@ pub enum Due {
 }
 
 impl Due {
-    pub(crate) const ALL: [Self; 23] = [
+    /// Every kind.
+    pub const ALL: [Self; 23] = [
         Self::CircuitHalfOpen,
         Self::DrainDeadline,
         Self::GateOpens,

@@ -3,8 +3,8 @@
 use std::fmt;
 
 use pool_manager_core::{
-    CommandId, Due, EngineRef, ExitStatus, FileKind, LeaseId, PhaseName, PoolUid, ProbeAnswer, ReleaseAnswer, SpawnError,
-    StageError,
+    CommandId, Due, EngineRef, ExitStatus, FileKind, LeaseId, PhaseName, PoolUid, ProbeAnswer, ProbeKind,
+    ReleaseAnswer, SpawnError, StageError,
 };
 
 use super::around::{Asked, Pending, Process};
@@ -22,7 +22,10 @@ pub(super) enum Move {
     ClientRenews(LeaseId),
     /// The supervisor dies and is started again. `made`: spawns under way made their engines; `alive`: engines
     /// lived on.
-    Crash { made: bool, alive: bool },
+    Crash {
+        made: bool,
+        alive: bool,
+    },
     CudaLine(EngineRef),
     /// An engine ends. Its spawn may not be acknowledged yet.
     Ends(EngineRef, ExitStatus),

@@ -130,12 +130,7 @@ impl World {
                 log_is_trusted: false,
                 doom_drain: TEN,
             },
-            lease: LeasePolicy {
-                slots: self.slots(),
-                queue: 1,
-                queue_wait: TEN,
-                ttl: TEN,
-            },
+            lease: LeasePolicy { slots: self.slots(), queue: 1, queue_wait: TEN, ttl: TEN },
             drain: DrainPolicy { deadline: TEN, force_grace: TEN },
             stop: StopPolicy { grace: TEN, kill_wait: TEN },
             reload: ReloadPolicy { on_drain_timeout: OnDrainTimeout::Abort },
