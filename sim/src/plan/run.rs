@@ -10,6 +10,7 @@ use pool_manager_core::Time;
 
 use super::{Plan, Setup, Strike, Swarm, Weather};
 use crate::liveness;
+use crate::marks::Marks;
 use crate::oracle::Oracle;
 use crate::world::World;
 
@@ -33,10 +34,12 @@ pub struct Report {
     pub simulated: Duration,
     /// How often each family of faults struck.
     pub struck: BTreeMap<&'static str, u64>,
+    /// Which coverage marks fired.
+    pub marks: Marks,
 }
 
 /// A broken invariant.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Failure {
     /// Its name: a letter and two digits; `panic` where something panicked that has none.
     pub invariant: String,
@@ -108,6 +111,11 @@ impl Run {
         &self.world
     }
 
+    /// Keeps events and log records, for a reader. What happens stays the same.
+    pub fn watch(&mut self) {
+        self.world.watch();
+    }
+
     /// Adds an oracle to the built-in ones.
     pub fn add_oracle(&mut self, oracle: Box<dyn Oracle>) {
         self.world.add_oracle(oracle);
@@ -145,6 +153,7 @@ impl Run {
             steps: trace.steps(),
             simulated: self.world.now().since(Time::ZERO),
             struck: self.weather.as_ref().map(|weather| weather.struck().clone()).unwrap_or_default(),
+            marks: *self.world.marks(),
         }
     }
 
@@ -162,6 +171,14 @@ impl Run {
             step: trace.steps(),
             trace: trace.to_string(),
         }
+    }
+}
+
+impl Failure {
+    /// Something did not come about that must; otherwise something happened that never may.
+    #[must_use]
+    pub fn is_liveness(&self) -> bool {
+        self.invariant.starts_with('L')
     }
 }
 

@@ -149,4 +149,11 @@ mod tests {
         let good = drawn.iter().filter(|kind| Profile::ALL[..Profile::GOOD].contains(kind)).count();
         assert!((650..850).contains(&good), "{good} of 1000");
     }
+
+    #[test]
+    fn a_kind_is_called_the_same_in_plans_and_on_the_command_line() {
+        for kind in Profile::ALL {
+            assert_eq!(toml::Value::try_from(kind), Ok(toml::Value::String(kind.name().to_owned())));
+        }
+    }
 }
