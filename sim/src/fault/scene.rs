@@ -80,6 +80,19 @@ impl<'a> Scene<'a> {
         self.pick(stream, |pool| pool.engine.is_some())
     }
 
+    /// Any device a pool may touch, by the same rule.
+    pub fn device(&self, stream: &mut Stream) -> Option<String> {
+        let place = self.pick(stream, |pool| !pool.spec.device_mask.is_empty())?;
+        let (_, pool) = self.pools.iter().find(|(of, _)| *of == place)?;
+        stream.pick(&pool.spec.device_mask).cloned()
+    }
+
+    /// Any place of the plan, whatever is registered there.
+    pub fn place(&self, stream: &mut Stream) -> Option<Place> {
+        let places = u32::try_from(self.world.places().len()).ok()?;
+        (places > 0).then(|| Place::new(stream.below(places) as usize))
+    }
+
     /// Any pool of a kind, by the same rule.
     pub fn pick(&self, stream: &mut Stream, is: impl Fn(&PoolView<'a>) -> bool) -> Option<Place> {
         let of: Vec<&(Place, PoolView<'_>)> = self.pools.iter().filter(|(_, pool)| is(pool)).collect();

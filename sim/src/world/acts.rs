@@ -10,7 +10,7 @@ use pool_manager_core::{
 
 use super::effects::evidence_line;
 use super::{Occurrence, World, correlation_of};
-use crate::clients::{Request, Traffic};
+use crate::clients::{Request, Stay, Traffic};
 use crate::engine::{Ending, EngineHealth, EngineProfile};
 use crate::operator::Operator;
 use crate::release::Resources;
@@ -31,7 +31,7 @@ impl World {
     /// # Errors
     /// The core's refusal.
     pub fn register_scripted(&mut self, spec: PoolSpec) -> Result<PoolUid, Refusal> {
-        let name = spec.name.clone();
+        let template = spec.clone();
         self.specs.insert(spec.engine.hash, spec.engine.clone());
         let command = self.next_command();
         self.awaited.insert(command);
@@ -39,9 +39,9 @@ impl World {
         self.send(Input::Register { command, correlation, spec: Box::new(spec) });
         match self.answers.get(&command) {
             Some(Answer::Registered { pool }) => {
-                self.names.insert(*pool, name);
-                self.places.push(*pool);
-                Ok(*pool)
+                let pool = *pool;
+                self.settle(pool, template);
+                Ok(pool)
             }
             Some(Answer::Refused(refusal)) => Err(refusal.clone()),
             other => panic!("W04: a registration is answered as such (answered {other:?})"),
@@ -173,10 +173,14 @@ impl World {
         self.operator = Some(operator);
     }
 
-    /// Nobody does anything of their own any more; what is under way goes on.
+    /// Nobody does anything of their own any more, and what is wrong with the host is over; what is under way
+    /// goes on.
     pub fn calm(&mut self) {
         self.traffic.clear();
         self.operator = None;
+        self.resources.calm();
+        self.network.calm();
+        self.agenda.retain(|occurrence| !matches!(occurrence, Occurrence::OperatorSends { .. }));
     }
 
     fn send(&mut self, input: Input) {
@@ -191,7 +195,7 @@ impl World {
 
     pub(super) fn lease_ask(&mut self, pool: PoolUid, ttl: Option<Duration>, priority: Priority) -> Input {
         let command = self.next_command();
-        self.clients.sent(command, Request::Ask { pool });
+        self.clients.sent(command, Request::Ask { pool, stays: Stay::AsTraffic });
         let holder = Holder([u64::from(pool.0), command.0]);
         Input::LeaseAsk { command, correlation: correlation_of(command), pool, holder, priority, ttl }
     }
@@ -202,7 +206,7 @@ impl World {
         Input::LeaseEnd { command, lease }
     }
 
-    fn live_engine(&self, pool: PoolUid) -> Option<EngineRef> {
+    pub(super) fn live_engine(&self, pool: PoolUid) -> Option<EngineRef> {
         self.processes.alive(pool).last().map(|process| process.engine)
     }
 

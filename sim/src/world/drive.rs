@@ -193,7 +193,7 @@ impl World {
         Observed { now: *now, view: self.host.view(), processes, disk, clients }
     }
 
-    pub(super) fn hold(&self, holds: bool, invariant: &str) {
+    pub(crate) fn hold(&self, holds: bool, invariant: &str) {
         if !holds {
             self.fail(invariant);
         }

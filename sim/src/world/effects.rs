@@ -4,10 +4,11 @@ use std::time::Duration;
 
 use pool_manager_core::{
     Answer, CommandId, Completion, Effect, EffectId, EngineRef, EvidenceReport, FileKind, LeaseId, LogClass,
-    LogEvidence, PoolUid, Preflight, ProbeKind, Signal, SpecHash, StageError,
+    LogEvidence, PoolUid, Preflight, ProbeAnswer, ProbeKind, Signal, SpecHash, StageError,
 };
 
 use super::{Occurrence, World};
+use crate::clients::Stay;
 use crate::disk::{Content, StoredFile};
 use crate::engine::{Ending, EngineHealth, EngineProfile, TermBehaviour};
 use crate::process_table::Process;
@@ -97,7 +98,7 @@ impl World {
             let result = Completion::Spawned(Err(profile.spawn_error));
             return self.agenda.file(acknowledged_at, Occurrence::Completes { id, result });
         }
-        let loaded_at = now + stream.span(profile.load);
+        let loads = stream.span(profile.load);
         let kill = if stream.one_in(profile.sticks_one_in) { STUCK_FOR } else { profile.kill };
         let EngineProfile { health, term, lingers, hazard, .. } = profile;
         if let Some(hazard) = hazard
@@ -107,6 +108,8 @@ impl World {
             let at = now + stream.span(hazard.after);
             self.agenda.file(at, Occurrence::ProcessEnds { engine, ending });
         }
+        let loads = self.burden(engine, spec, loads);
+        let loaded_at = now + loads;
         let pid = self.processes.next_pid();
         self.processes.add(Process {
             engine,
@@ -152,9 +155,19 @@ impl World {
         let hangs = self.processes.of(engine).is_some_and(|process| {
             process.is_alive() && process.health == EngineHealth::Hangs && process.loaded_at <= self.now
         });
-        let took = self.streams.executors.span(self.latencies.probe).min(timeout);
-        let took = if hangs { timeout } else { took } + self.streams.executors.span(self.latencies.lag);
-        self.agenda.file(self.now + took, Occurrence::ProbeLands { id, engine, asked: self.now, timeout });
+        let executors = &mut self.streams.executors;
+        let took = executors.span(self.latencies.probe).min(timeout);
+        let lag = executors.span(self.latencies.lag);
+        let mut fate = self.network.sent(engine.pool, self.now, |one_in| executors.one_in(one_in));
+        let late = !fate.delay.is_zero() && took + fate.delay > timeout;
+        if late {
+            fate.answer = Some(ProbeAnswer::TimedOut);
+        }
+        let silent = hangs || fate.answer == Some(ProbeAnswer::TimedOut);
+        let took = if silent { timeout } else { took + fate.delay } + lag + fate.holds;
+        let answer = fate.answer;
+        let lands = Occurrence::ProbeLands { id, engine, asked: self.now, timeout, answer };
+        self.agenda.file(self.now + took, lands);
     }
 
     /// What the engine was started with goes into its files, not what the pool is to run next.
@@ -176,10 +189,14 @@ impl World {
 
     /// An answer reaches whoever asked; a client that got its lease begins to work.
     fn deliver(&mut self, command: CommandId, answer: Answer) {
-        if let Some((pool, lease)) = self.clients.answered(command, &answer)
+        if let Some((lease, stays)) = self.clients.answered(command, &answer)
             && !self.awaited.contains(&command)
         {
-            self.work(pool, lease);
+            match stays {
+                Stay::AsTraffic => self.work(lease.engine.pool, lease),
+                Stay::For(span) => self.agenda.file(self.now + span, Occurrence::ClientEnds(lease)),
+                Stay::Forgets => {}
+            }
         }
         if self.awaited.contains(&command) {
             self.answers.insert(command, answer);

@@ -5,31 +5,39 @@
 //! ```
 //! `acts` is what somebody outside does, `drive` moves from instant to instant, `occurrences` says what
 //! happens when an entry of the agenda is due, `effects` what the core's effects lead to, `restart` what a new
-//! start of the supervisor finds, which `journal` gives back. After every step every oracle looks.
+//! start of the supervisor finds, which `journal` gives back. `places` keeps what is registered where and what a
+//! reload may put there, `trouble` what goes wrong with GPUs, ports and the way to engines, `holders` what clients
+//! do beyond their traffic. After every step every oracle looks.
 
 mod acts;
 mod config;
 mod drive;
 mod effects;
+mod holders;
 mod journal;
 mod occurrences;
+mod places;
 mod restart;
+mod trouble;
 
 use std::collections::{BTreeMap, BTreeSet};
 
 use pool_manager::telemetry::{Metrics, Record};
 use pool_manager_core::{
-    Answer, CommandId, Correlation, EngineSpec, Event, Host, HostConfig, PoolName, PoolUid, SpecHash, Time,
-    View,
+    Answer, CommandId, Correlation, EngineSpec, Event, Host, HostConfig, PoolName, PoolSpec, PoolUid,
+    SpecHash, Time, View,
 };
 
 pub use config::{Latencies, TurnOrder, WorldConfig, test_pool};
+pub(crate) use holders::Asks;
+pub(crate) use places::Model;
 
 use crate::agenda::Agenda;
 use crate::clients::{Clients, Traffic};
 use crate::disk::Disk;
 use crate::engine::EngineProfile;
 use crate::fault::Place;
+use crate::network::Network;
 use crate::operator::Operator;
 use crate::oracle::{self, Oracle};
 use crate::process_table::ProcessTable;
@@ -59,9 +67,12 @@ pub struct World {
     profiles: BTreeMap<SpecHash, EngineProfile>,
     staging: Staging,
     resources: Resources,
+    network: Network,
     names: BTreeMap<PoolUid, PoolName>,
-    /// The pools in the order of their registration, as plans name them.
+    /// The newest pool of every name, in the order of their first registration, as plans name them.
     places: Vec<PoolUid>,
+    /// How each of them was registered.
+    templates: Vec<PoolSpec>,
     processes: ProcessTable,
     disk: Disk,
     clients: Clients,
@@ -117,8 +128,10 @@ impl World {
             profiles: BTreeMap::new(),
             staging: Staging::default(),
             resources: Resources::default(),
+            network: Network::default(),
             names: BTreeMap::new(),
             places: Vec::new(),
+            templates: Vec::new(),
             processes: ProcessTable::default(),
             disk: Disk::default(),
             clients: Clients::default(),

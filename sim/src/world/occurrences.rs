@@ -12,6 +12,7 @@ use super::{World, correlation_of};
 use crate::clients::Request;
 use crate::disk::StoredFile;
 use crate::engine::{Ending, EngineHealth};
+use crate::fault::Place;
 
 /// One entry of the agenda.
 #[derive(Clone, Debug)]
@@ -30,8 +31,17 @@ pub(super) enum Occurrence {
     EvidenceLands { id: EffectId, engine: EngineRef },
     /// The operator does something, and will again.
     OperatorActs,
+    /// The operator gives a command about whatever is registered at a place.
+    OperatorSends { place: Place, verb: Verb },
     /// A probe reaches its engine.
-    ProbeLands { id: EffectId, engine: EngineRef, asked: Time, timeout: Duration },
+    ProbeLands {
+        id: EffectId,
+        engine: EngineRef,
+        asked: Time,
+        timeout: Duration,
+        /// What the way there makes of it, whatever the engine would say.
+        answer: Option<ProbeAnswer>,
+    },
     /// A process ends, unless it has.
     ProcessEnds { engine: EngineRef, ending: Ending },
     /// The core hears of an end.
@@ -64,6 +74,7 @@ impl Occurrence {
             | Self::ClientEnds(_)
             | Self::ClientRenews(_)
             | Self::OperatorActs
+            | Self::OperatorSends { .. }
             | Self::ProcessEnds { .. } => true,
             Self::Arrives(_)
             | Self::Completes { .. }
@@ -100,7 +111,7 @@ impl Occurrence {
                 | Input::Stalled
                 | Input::Timer => false,
             },
-            Self::ClientAsks(_) | Self::OperatorActs => true,
+            Self::ClientAsks(_) | Self::OperatorActs | Self::OperatorSends { .. } => true,
             Self::ClientEnds(_)
             | Self::ClientRenews(_)
             | Self::Completes { .. }
@@ -138,11 +149,19 @@ impl World {
                 self.complete(id, Completion::Evidence(Box::new(report.unwrap_or_default())));
             }
             Occurrence::OperatorActs => self.operator_acts(),
-            Occurrence::ProbeLands { id, engine, asked, timeout } => {
-                self.probe_lands(id, engine, asked, timeout);
+            Occurrence::OperatorSends { place, verb } => {
+                if let Some(pool) = self.at(place) {
+                    self.operate(pool, verb);
+                }
+            }
+            Occurrence::ProbeLands { id, engine, asked, timeout, answer } => {
+                self.probe_lands(id, engine, (asked, timeout), answer);
             }
             Occurrence::ProcessEnds { engine, ending } => self.process_ends(engine, &ending),
             Occurrence::ExitSeen { engine } => self.exit_seen(engine),
+            Occurrence::ReleaseLands { id, spec } if self.resources.gpus().answers_at() > self.now => {
+                self.agenda.file(self.resources.gpus().answers_at(), Occurrence::ReleaseLands { id, spec });
+            }
             Occurrence::ReleaseLands { id, spec } => {
                 let in_use = self.processes.alive(id.pool).next().is_some();
                 let answer = self.specs.get(&spec).map_or(ReleaseAnswer::Free, |spec| {
@@ -189,8 +208,10 @@ impl World {
         }
         process.evidence.oom_kill = Some(ending.oom_kill);
         let (lingers, pool) = (process.lingers, engine.pool);
+        let spec = process.spec;
         let lingers = self.streams.of_engines(self.seed, pool).span(lingers);
-        self.resources.linger(pool, now + lingers);
+        let mask = self.specs.get(&spec).map(|spec| spec.device_mask.as_slice()).unwrap_or_default();
+        self.resources.linger(pool, mask, now, now + lingers);
         if self.is_down() {
             // Nobody waits for it; the next start of the supervisor finds it.
             return;
@@ -206,10 +227,24 @@ impl World {
         self.feed(Input::Exited { engine, status });
     }
 
-    fn probe_lands(&mut self, id: EffectId, engine: EngineRef, asked: Time, timeout: Duration) {
+    /// A process that is gone is found out by whoever connects; what the way there says comes before what the
+    /// engine does.
+    fn probe_lands(
+        &mut self,
+        id: EffectId,
+        engine: EngineRef,
+        (asked, timeout): (Time, Duration),
+        answer: Option<ProbeAnswer>,
+    ) {
         let now = self.now;
+        let of_way = answer.or_else(|| self.network.under_way(engine.pool, now));
         let process = self.processes.of(engine).filter(|process| process.is_alive());
+        if of_way == Some(ProbeAnswer::TimedOut) && now < asked + timeout {
+            let again = Occurrence::ProbeLands { id, engine, asked, timeout, answer: of_way };
+            return self.agenda.file(asked + timeout, again);
+        }
         let answer = match process {
+            _ if of_way.is_some() => of_way.unwrap_or(ProbeAnswer::TimedOut),
             None => ProbeAnswer::Refused,
             Some(process) if process.loaded_at > now => ProbeAnswer::Loading,
             Some(process) => match process.health {
@@ -218,7 +253,7 @@ impl World {
                 EngineHealth::Hangs if now >= asked + timeout => ProbeAnswer::TimedOut,
                 // It began to hang while the probe was under way.
                 EngineHealth::Hangs => {
-                    let again = Occurrence::ProbeLands { id, engine, asked, timeout };
+                    let again = Occurrence::ProbeLands { id, engine, asked, timeout, answer };
                     return self.agenda.file(asked + timeout, again);
                 }
             },
