@@ -5,7 +5,7 @@ use std::time::Duration;
 use pool_manager_core::{HostConfig, LimiterPolicy, OnDrainTimeout, PoolSpec, RestartMode};
 use serde::{Deserialize, Serialize};
 
-use super::duration;
+use super::{Options, duration};
 use crate::clients::Traffic;
 use crate::profile::Profile;
 use crate::random::{Entity, Span, Stream};
@@ -161,8 +161,42 @@ impl Setup {
     /// The host of a seed, of up to eight pools, for ten minutes.
     #[must_use]
     pub fn draw(seed: u64) -> Self {
+        Self::drawn(seed, None)
+    }
+
+    /// The same, but for what the options fix.
+    ///
+    /// # Panics
+    /// Never: [`Options::set`] took nothing that does not fit.
+    #[must_use]
+    pub fn draw_with(seed: u64, options: &Options) -> Self {
+        let mut setup = Self::drawn(seed, options.pools());
+        if let Err(error) = options.apply(&mut setup) {
+            panic!("W06: what was fixed fits every host ({error})");
+        }
+        setup
+    }
+
+    /// The plainest host of so many pools: what a plan is easiest to read on.
+    #[must_use]
+    pub fn plain(pools: usize) -> Self {
+        Self {
+            seed: 0,
+            lasts: Duration::from_secs(600),
+            order: TurnOrder::Driver,
+            latencies: LatencyKind::None,
+            shutdown_deadline: Duration::from_secs(10),
+            loads_at_once: 0,
+            restarts_of_all: 0,
+            pools: vec![PoolSetup::plain(); pools],
+        }
+    }
+
+    pub(super) fn drawn(seed: u64, pools: Option<u32>) -> Self {
         let mut stream = Stream::new(seed, Entity::Setup);
-        let (pools, gpus) = (1 + stream.below(8), 1 + stream.below(4));
+        // Drawn all the same, so that a fixed number moves nothing else.
+        let (drawn, gpus) = (1 + stream.below(8), 1 + stream.below(4));
+        let pools = pools.unwrap_or(drawn);
         Self {
             seed,
             lasts: Duration::from_secs(600),
@@ -182,8 +216,8 @@ impl Setup {
     /// The world at its first instant, with its pools registered and their clients on their way.
     ///
     /// # Errors
-    /// The refusal of a pool that cannot be registered, with its name.
-    pub fn build(&self) -> Result<World, String> {
+    /// The number of a pool that cannot be registered, and the refusal.
+    pub fn build(&self) -> Result<World, (usize, String)> {
         let limiter = LimiterPolicy {
             loads_at_once: self.loads_at_once,
             restarts_least: self.restarts_of_all,
@@ -201,7 +235,7 @@ impl Setup {
             let name = spec.name.clone();
             let pool = world
                 .register(spec, setup.profile.engine())
-                .map_err(|refusal| format!("pool {name}: {refusal:?}"))?;
+                .map_err(|refusal| (place, format!("pool {name} is refused: {refusal:?}")))?;
             if !setup.traffic.every.is_zero() {
                 world.set_traffic(pool, setup.traffic.into());
             }
@@ -211,6 +245,51 @@ impl Setup {
 }
 
 impl PoolSetup {
+    /// A pool that starts with its host, with round numbers, and nobody who asks for leases.
+    const fn plain() -> Self {
+        Self {
+            profile: Profile::LlamaServer,
+            autostart: true,
+            gpus: Vec::new(),
+            port: 0,
+            mode: RestartMode::OnFailure,
+            slots: 1,
+            queue: 0,
+            queue_wait: Duration::ZERO,
+            ttl: Duration::from_secs(600),
+            drain_deadline: Duration::from_secs(60),
+            force_grace: Duration::from_secs(1),
+            on_drain_timeout: OnDrainTimeout::Abort,
+            stop_grace: Duration::from_secs(5),
+            kill_wait: Duration::from_secs(10),
+            stage_stall: Duration::from_secs(300),
+            start_timeout: Duration::from_secs(60),
+            probe_interval: Duration::from_secs(5),
+            probe_timeout: Duration::from_secs(2),
+            probe_failures: 3,
+            suspect_for: Duration::from_secs(10),
+            doom_drain: Duration::from_secs(10),
+            backoff_initial: Duration::from_secs(1),
+            backoff_floor: Duration::from_millis(500),
+            stable_after: Duration::from_secs(60),
+            circuit_failures: 5,
+            circuit_open: Duration::from_secs(30),
+            trial_stable: Duration::from_secs(60),
+            window: Duration::from_secs(60),
+            storm_restarts: 10,
+            window_restarts: 10,
+            log_is_trusted: false,
+            traffic: TrafficSetup {
+                every: Duration::ZERO,
+                work: Duration::from_secs(1),
+                ttl: Duration::ZERO,
+                forgets_one_in: 0,
+                renews_one_in: 0,
+                withdraws_one_in: 0,
+            },
+        }
+    }
+
     /// `gpus`: how many the host has.
     fn draw(stream: &mut Stream, place: u32, gpus: u32) -> Self {
         // Storms must be possible within a run.

@@ -17,6 +17,12 @@ impl Profile {
     /// Every kind.
     pub const ALL: &'static [Self] = &[Self::LlamaServer];
 
+    /// What an engine of this name is like; an engine that nobody knows is like the simplest.
+    #[must_use]
+    pub fn of_engine(_name: &str) -> Self {
+        Self::LlamaServer
+    }
+
     /// How such an engine behaves.
     #[must_use]
     pub fn engine(self) -> EngineProfile {

@@ -3,16 +3,19 @@
 //! ```text
 //! agenda ── occurrence ──→ Host::handle ──→ effects ──→ agenda (what they lead to, and when)
 //! ```
-//! `acts` is what somebody outside does, `drive` moves from instant to instant, `occurrences` says what
-//! happens when an entry of the agenda is due, `effects` what the core's effects lead to, `restart` what a new
-//! start of the supervisor finds, which `journal` gives back. `places` keeps what is registered where and what a
-//! reload may put there, `trouble` what goes wrong with GPUs, ports and the way to engines, `holders` what clients
-//! do beyond their traffic. After every step every oracle looks.
+//! `acts` is what somebody outside does, `ail` what goes wrong with an engine, `drive` moves from instant to
+//! instant, `occurrences` says what happens when an entry of the agenda is due, `effects` what the core's effects
+//! lead to, `engines` how processes begin and end, `holders` what clients do beyond their traffic, `places` what is
+//! registered where and what a reload may put there, `trouble` what goes wrong with GPUs, ports and the way to
+//! engines, `restart` what a new start of the supervisor finds, which `journal` gives back. After every step every
+//! oracle looks.
 
 mod acts;
+mod ail;
 mod config;
 mod drive;
 mod effects;
+mod engines;
 mod holders;
 mod journal;
 mod occurrences;
@@ -24,7 +27,7 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use pool_manager::telemetry::{Metrics, Record};
 use pool_manager_core::{
-    Answer, CommandId, Correlation, EngineSpec, Event, Host, HostConfig, PoolName, PoolSpec, PoolUid,
+    Answer, CommandId, Correlation, Effect, EngineSpec, Event, Host, HostConfig, PoolName, PoolSpec, PoolUid,
     SpecHash, Time, View,
 };
 
@@ -37,9 +40,10 @@ use crate::clients::{Clients, Traffic};
 use crate::disk::Disk;
 use crate::engine::EngineProfile;
 use crate::fault::Place;
+use crate::mishap::Mishaps;
 use crate::network::Network;
 use crate::operator::Operator;
-use crate::oracle::{self, Oracle};
+use crate::oracle::{Oracle, Oracles};
 use crate::process_table::ProcessTable;
 use crate::random::{Entity, Stream};
 use crate::release::Resources;
@@ -65,6 +69,9 @@ pub struct World {
     /// Every spec the host was ever told of.
     specs: BTreeMap<SpecHash, EngineSpec>,
     profiles: BTreeMap<SpecHash, EngineProfile>,
+    mishaps: Mishaps,
+    /// Nothing strikes any more: engines that are started from now on behave.
+    calm: bool,
     staging: Staging,
     resources: Resources,
     network: Network,
@@ -83,7 +90,13 @@ pub struct World {
     /// Commands whose answers somebody will ask for.
     awaited: BTreeSet<CommandId>,
     answers: BTreeMap<CommandId, Answer>,
-    oracles: Vec<Box<dyn Oracle>>,
+    oracles: Box<Oracles>,
+    /// What a step gave, drained at its end: kept for its room.
+    effects: Vec<Effect>,
+    /// The pools a step touched: kept for its room.
+    touched: Vec<PoolUid>,
+    /// The place of the pool that was looked at last though no step was about it.
+    looked: usize,
     trace: Trace,
     telemetry: Option<Telemetry>,
     journal: Option<Journal>,
@@ -126,6 +139,8 @@ impl World {
             latencies,
             specs: BTreeMap::new(),
             profiles: BTreeMap::new(),
+            mishaps: Mishaps::default(),
+            calm: false,
             staging: Staging::default(),
             resources: Resources::default(),
             network: Network::default(),
@@ -146,7 +161,10 @@ impl World {
             commands: 0,
             awaited: BTreeSet::new(),
             answers: BTreeMap::new(),
-            oracles: oracle::all(),
+            oracles: Box::default(),
+            effects: Vec::new(),
+            touched: Vec::new(),
+            looked: 0,
             trace: Trace::default(),
             telemetry: None,
             journal: None,
@@ -162,7 +180,7 @@ impl World {
 
     /// Adds an oracle to the built-in ones.
     pub fn add_oracle(&mut self, oracle: Box<dyn Oracle>) {
-        self.oracles.push(oracle);
+        self.oracles.add(oracle);
     }
 
     /// The virtual clock.

@@ -50,7 +50,7 @@ impl World {
     pub(crate) fn end_engines_on(&mut self, device: &str, after: Duration, ending: &Ending) {
         for engine in self.engines_on(device) {
             let ending = ending.clone();
-            self.agenda.file(self.now + after, Occurrence::ProcessEnds { engine, ending });
+            self.agenda.file(self.now + after, Occurrence::EngineDies { engine, ending });
         }
         self.run_instant();
     }
@@ -93,7 +93,7 @@ impl World {
         if gpus.have_no_room(&spec.device_mask, self.now) {
             let log = vec![LogClass::GpuOutOfMemory];
             let ending = Ending { log, ..Ending::plain(ExitStatus::Code(1)) };
-            self.agenda.file(self.now + loads / 2, Occurrence::ProcessEnds { engine, ending });
+            self.agenda.file(self.now + loads / 2, Occurrence::EngineDies { engine, ending });
         }
         loads
     }
