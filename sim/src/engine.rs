@@ -108,6 +108,12 @@ impl Ending {
     pub const fn plain(status: ExitStatus) -> Self {
         Self { status, log: Vec::new(), oom_kill: false }
     }
+
+    /// Killed by the kernel for want of memory.
+    #[must_use]
+    pub const fn oom_killed() -> Self {
+        Self { status: ExitStatus::Signal(9), log: Vec::new(), oom_kill: true }
+    }
 }
 
 impl EngineProfile {

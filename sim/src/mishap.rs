@@ -21,6 +21,14 @@ pub(crate) struct BadStart {
     pub(crate) dies: Option<(Duration, Ending)>,
 }
 
+impl BadStart {
+    /// It dies so long after its spawn, and before it is loaded.
+    pub(crate) fn dies_loading(after: Duration, ending: Ending) -> Self {
+        let loads_for = Some(after + Duration::from_secs(1));
+        Self { loads_for, dies: Some((after, ending)), ..Self::default() }
+    }
+}
+
 /// What goes wrong with the news of one end.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum BadExit {

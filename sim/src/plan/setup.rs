@@ -294,8 +294,9 @@ impl PoolSetup {
     fn draw(stream: &mut Stream, place: u32, gpus: u32) -> Self {
         // Storms must be possible within a run.
         let hasty = stream.one_in(4);
+        let profile = Profile::draw(stream);
         Self {
-            profile: *stream.pick(Profile::ALL).unwrap_or(&Profile::LlamaServer),
+            profile,
             autostart: !stream.one_in(4),
             gpus: draw_mask(stream, gpus),
             port: if stream.one_in(4) { 0 } else { u16::try_from(8000 + place).unwrap_or(0) },
@@ -314,7 +315,7 @@ impl PoolSetup {
             stop_grace: one_of(stream, &[0, 100, 2000, 5000]),
             kill_wait: one_of(stream, &[100, 2000, 10_000]),
             stage_stall: one_of(stream, &[3000, 20_000, 300_000]),
-            start_timeout: secs(10 + stream.below(60)),
+            start_timeout: secs(10 + stream.below(60)) + profile.patience(),
             probe_interval: secs(stream.below(8)),
             probe_timeout: one_of(stream, &[300, 1000, 2000]),
             probe_failures: stream.below(5),
