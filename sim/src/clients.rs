@@ -50,9 +50,20 @@ pub struct Clients {
     heard_of: BTreeSet<LeaseId>,
 }
 
+/// How long a holder keeps what it is granted.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Stay {
+    /// As the pool's traffic says.
+    AsTraffic,
+    /// So long; then it ends its lease.
+    For(Duration),
+    /// It never ends its lease.
+    Forgets,
+}
+
 #[derive(Clone, Copy, Debug)]
 pub(crate) enum Request {
-    Ask { pool: PoolUid },
+    Ask { pool: PoolUid, stays: Stay },
     End { lease: LeaseId },
     Renew,
 }
@@ -69,7 +80,7 @@ impl Clients {
     pub fn waiting(&self, pool: PoolUid) -> usize {
         self.open
             .values()
-            .filter(|request| matches!(request, Request::Ask { pool: of } if *of == pool))
+            .filter(|request| matches!(request, Request::Ask { pool: of, .. } if *of == pool))
             .count()
     }
 
@@ -77,14 +88,14 @@ impl Clients {
         self.open.insert(command, request);
     }
 
-    /// Takes a reply; returns the lease it granted.
-    pub(crate) fn answered(&mut self, command: CommandId, answer: &Answer) -> Option<(PoolUid, LeaseId)> {
+    /// Takes a reply; returns the lease it granted, and for how long its holder keeps it.
+    pub(crate) fn answered(&mut self, command: CommandId, answer: &Answer) -> Option<(LeaseId, Stay)> {
         match (self.open.remove(&command)?, answer) {
-            (Request::Ask { pool }, Answer::Granted { lease, .. }) => {
+            (Request::Ask { pool, stays }, Answer::Granted { lease, .. }) => {
                 let book = self.books.entry(pool).or_default();
                 book.granted += 1;
                 book.active.insert(*lease);
-                Some((pool, *lease))
+                Some((*lease, stays))
             }
             (Request::End { lease }, Answer::LeaseEnded) => {
                 let book = self.books.entry(lease.engine.pool).or_default();

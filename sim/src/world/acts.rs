@@ -9,7 +9,7 @@ use pool_manager_core::{
 };
 
 use super::{Occurrence, World, correlation_of};
-use crate::clients::{Request, Traffic};
+use crate::clients::{Request, Stay, Traffic};
 use crate::engine::{Ending, EngineHealth, EngineProfile};
 use crate::operator::Operator;
 use crate::release::Resources;
@@ -30,7 +30,7 @@ impl World {
     /// # Errors
     /// The core's refusal.
     pub fn register_scripted(&mut self, spec: PoolSpec) -> Result<PoolUid, Refusal> {
-        let name = spec.name.clone();
+        let template = spec.clone();
         self.specs.insert(spec.engine.hash, spec.engine.clone());
         let command = self.next_command();
         self.awaited.insert(command);
@@ -38,9 +38,9 @@ impl World {
         self.send(Input::Register { command, correlation, spec: Box::new(spec) });
         match self.answers.get(&command) {
             Some(Answer::Registered { pool }) => {
-                self.names.insert(*pool, name);
-                self.places.push(*pool);
-                Ok(*pool)
+                let pool = *pool;
+                self.settle(pool, template);
+                Ok(pool)
             }
             Some(Answer::Refused(refusal)) => Err(refusal.clone()),
             // It is not there, it died of the question, or it cannot write the answer down.
@@ -194,6 +194,9 @@ impl World {
         self.calm_engines();
         self.heal();
         self.start_at_once();
+        self.resources.calm();
+        self.network.calm();
+        self.agenda.retain(|occurrence| !matches!(occurrence, Occurrence::OperatorSends { .. }));
     }
 
     pub(super) fn send(&mut self, input: Input) {
@@ -208,7 +211,7 @@ impl World {
 
     pub(super) fn lease_ask(&mut self, pool: PoolUid, ttl: Option<Duration>, priority: Priority) -> Input {
         let command = self.next_command();
-        self.clients.sent(command, Request::Ask { pool });
+        self.clients.sent(command, Request::Ask { pool, stays: Stay::AsTraffic });
         let holder = Holder([u64::from(pool.0), command.0]);
         Input::LeaseAsk { command, correlation: correlation_of(command), pool, holder, priority, ttl }
     }

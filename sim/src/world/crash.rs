@@ -158,6 +158,7 @@ impl World {
             | Occurrence::ExitSeen { .. }
             | Occurrence::Logs { .. }
             | Occurrence::OperatorActs
+            | Occurrence::OperatorSends { .. }
             | Occurrence::PidIsFree { .. }
             | Occurrence::ProbeLands { .. }
             | Occurrence::ProcessEnds { .. }

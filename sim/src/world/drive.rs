@@ -219,7 +219,7 @@ impl World {
         }
     }
 
-    pub(super) fn hold(&self, holds: bool, invariant: &str) {
+    pub(crate) fn hold(&self, holds: bool, invariant: &str) {
         if !holds {
             self.fail(invariant);
         }

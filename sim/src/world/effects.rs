@@ -4,10 +4,11 @@ use std::time::Duration;
 
 use pool_manager_core::{
     Answer, CommandId, Completion, Effect, EffectId, EngineRef, FileError, FileKind, LeaseId, PoolUid,
-    Preflight, ProbeKind, SpecHash, StageError,
+    Preflight, ProbeAnswer, ProbeKind, SpecHash, StageError,
 };
 
 use super::{Occurrence, World};
+use crate::clients::Stay;
 use crate::disk::{Content, FileTrouble, StoredFile};
 use crate::random::Span;
 
@@ -126,11 +127,20 @@ impl World {
         if let Some(process) = self.processes.get_mut(engine) {
             process.probes.push((self.now, kind));
         }
-        let took = self.streams.executors.span(self.latencies.probe).min(timeout);
+        let executors = &mut self.streams.executors;
+        let took = executors.span(self.latencies.probe).min(timeout);
         let slowness =
             self.processes.of(engine).map_or(Duration::ZERO, |process| process.answers_after(self.now));
-        let took = took.max(slowness.min(timeout)) + self.streams.executors.span(self.latencies.lag);
-        self.agenda.file(self.now + took, Occurrence::ProbeLands { id, engine, asked: self.now, timeout });
+        let took = took.max(slowness.min(timeout));
+        let lag = executors.span(self.latencies.lag);
+        let mut fate = self.network.sent(engine.pool, self.now, |one_in| executors.one_in(one_in));
+        if !fate.delay.is_zero() && took + fate.delay > timeout {
+            fate.answer = Some(ProbeAnswer::TimedOut);
+        }
+        let silent = fate.answer == Some(ProbeAnswer::TimedOut);
+        let took = if silent { timeout } else { took + fate.delay } + lag + fate.holds;
+        let lands = Occurrence::ProbeLands { id, engine, asked: self.now, timeout, answer: fate.answer };
+        self.agenda.file(self.now + took, lands);
     }
 
     /// What the engine was started with goes into its files, not what the pool is to run next.
@@ -156,10 +166,14 @@ impl World {
             let is_new = self.clients.knows_new(lease);
             self.hold(is_new, "S25: the number of a lease is given out once");
         }
-        if let Some((pool, lease)) = self.clients.answered(command, &answer)
+        if let Some((lease, stays)) = self.clients.answered(command, &answer)
             && !self.awaited.contains(&command)
         {
-            self.work(pool, lease);
+            match stays {
+                Stay::AsTraffic => self.work(lease.engine.pool, lease),
+                Stay::For(span) => self.agenda.file(self.now + span, Occurrence::ClientEnds(lease)),
+                Stay::Forgets => {}
+            }
         }
         if self.awaited.contains(&command) {
             self.answers.insert(command, answer);

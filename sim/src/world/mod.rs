@@ -5,9 +5,10 @@
 //! ```
 //! `acts` is what somebody outside does, `ail` what goes wrong with an engine, `drive` moves from instant to
 //! instant, `occurrences` says what happens when an entry of the agenda is due, `effects` what the core's effects
-//! lead to, `engines` how processes begin and end. `crash` is how the supervisor dies, `restart` what its new start
-//! finds, which `journal` gives back; `timers`, `adapters` and `sickness` are what else may be wrong with a
-//! host. After every step every oracle looks.
+//! lead to, `engines` how processes begin and end, `holders` what clients do beyond their traffic, `places` what is
+//! registered where and what a reload may put there. `crash` is how the supervisor dies, `restart` what its new
+//! start finds, which `journal` gives back; `timers`, `adapters`, `sickness` and `trouble` are what else may be
+//! wrong with a host. After every step every oracle looks.
 
 mod acts;
 mod adapters;
@@ -17,11 +18,14 @@ mod crash;
 mod drive;
 mod effects;
 mod engines;
+mod holders;
 mod journal;
 mod occurrences;
+mod places;
 mod restart;
 mod sickness;
 mod timers;
+mod trouble;
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::time::Duration;
@@ -29,12 +33,14 @@ use std::time::Duration;
 use pool_manager::telemetry::{Metrics, Record};
 use pool_manager_core::journal::ReadError;
 use pool_manager_core::{
-    Answer, CommandId, Correlation, Effect, EngineSpec, Event, Host, HostConfig, PoolName, PoolUid, SpecHash,
-    Time, View,
+    Answer, CommandId, Correlation, Effect, EngineSpec, Event, Host, HostConfig, PoolName, PoolSpec, PoolUid,
+    SpecHash, Time, View,
 };
 
 pub use config::{Latencies, TurnOrder, WorldConfig, test_pool};
 pub use crash::{Crash, CrashPoint, EffectKind};
+pub(crate) use holders::Asks;
+pub(crate) use places::Model;
 pub use restart::{Ends, InFlight, Start, Unacknowledged, Version};
 pub use timers::Timers;
 
@@ -45,6 +51,7 @@ use crate::engine::EngineProfile;
 use crate::fault::Place;
 use crate::marks::{Marks, Watcher};
 use crate::mishap::Mishaps;
+use crate::network::Network;
 use crate::operator::Operator;
 use crate::oracle::{Oracle, Oracles};
 use crate::process_table::ProcessTable;
@@ -79,9 +86,12 @@ pub struct World {
     calm: bool,
     staging: Staging,
     resources: Resources,
+    network: Network,
     names: BTreeMap<PoolUid, PoolName>,
-    /// The pools in the order of their registration, as plans name them.
+    /// The newest pool of every name, in the order of their first registration, as plans name them.
     places: Vec<PoolUid>,
+    /// How each of them was registered.
+    templates: Vec<PoolSpec>,
     processes: ProcessTable,
     disk: Disk,
     clients: Clients,
@@ -156,8 +166,10 @@ impl World {
             calm: false,
             staging: Staging::default(),
             resources: Resources::default(),
+            network: Network::default(),
             names: BTreeMap::new(),
             places: Vec::new(),
+            templates: Vec::new(),
             processes: ProcessTable::default(),
             disk: Disk::default(),
             clients: Clients::default(),

@@ -12,6 +12,7 @@ use super::{World, correlation_of};
 use crate::clients::Request;
 use crate::disk::StoredFile;
 use crate::engine::Ending;
+use crate::fault::Place;
 
 /// One entry of the agenda.
 #[derive(Clone, Debug)]
@@ -36,8 +37,17 @@ pub(super) enum Occurrence {
     Late(Box<Self>),
     /// The operator does something, and will again.
     OperatorActs,
+    /// The operator gives a command about whatever is registered at a place.
+    OperatorSends { place: Place, verb: Verb },
     /// A probe reaches its engine.
-    ProbeLands { id: EffectId, engine: EngineRef, asked: Time, timeout: Duration },
+    ProbeLands {
+        id: EffectId,
+        engine: EngineRef,
+        asked: Time,
+        timeout: Duration,
+        /// What the way there makes of it, whatever the engine would say.
+        answer: Option<ProbeAnswer>,
+    },
     /// A process ends of a signal, unless it has ended.
     ProcessEnds { engine: EngineRef, ending: Ending },
     /// The core hears of an end.
@@ -84,6 +94,7 @@ impl Occurrence {
             | Self::EngineDies { .. }
             | Self::Logs { .. }
             | Self::OperatorActs
+            | Self::OperatorSends { .. }
             | Self::ProcessEnds { .. }
             | Self::SupervisorStarts(_)
             | Self::Thaws { .. }
@@ -126,6 +137,7 @@ impl Occurrence {
             | Self::Late(_)
             | Self::Logs { .. }
             | Self::OperatorActs
+            | Self::OperatorSends { .. }
             | Self::PidIsFree { .. }
             | Self::ProcessEnds { .. }
             | Self::RemovalLands { .. }
@@ -158,7 +170,7 @@ impl Occurrence {
                 | Input::Stalled
                 | Input::Timer => false,
             },
-            Self::ClientAsks(_) | Self::OperatorActs => true,
+            Self::ClientAsks(_) | Self::OperatorActs | Self::OperatorSends { .. } => true,
             Self::Answers { .. }
             | Self::ClientEnds(_)
             | Self::ClientRenews(_)
@@ -233,8 +245,13 @@ impl World {
                 self.complete(id, Completion::Evidence(Box::new(report.unwrap_or_default())));
             }
             Occurrence::OperatorActs => self.operator_acts(),
-            Occurrence::ProbeLands { id, engine, asked, timeout } => {
-                self.probe_lands(id, engine, asked, timeout);
+            Occurrence::OperatorSends { place, verb } => {
+                if let Some(pool) = self.at(place) {
+                    self.operate(pool, verb);
+                }
+            }
+            Occurrence::ProbeLands { id, engine, asked, timeout, answer } => {
+                self.probe_lands(id, engine, (asked, timeout), answer);
             }
             Occurrence::EngineDies { engine, ending } | Occurrence::ProcessEnds { engine, ending } => {
                 self.process_ends(engine, ending);
@@ -242,6 +259,9 @@ impl World {
             Occurrence::ExitSeen { engine } => self.exit_seen(engine),
             Occurrence::Logs { engine, classes, left, every } => self.logs(engine, classes, left, every),
             Occurrence::PidIsFree { engine } => self.free_pid(engine),
+            Occurrence::ReleaseLands { id, spec } if self.resources.gpus().answers_at() > self.now => {
+                self.agenda.file(self.resources.gpus().answers_at(), Occurrence::ReleaseLands { id, spec });
+            }
             Occurrence::ReleaseLands { id, spec } => {
                 let in_use = self.processes.not_over().any(|process| process.engine.pool == id.pool);
                 let answer = self.specs.get(&spec).map_or(ReleaseAnswer::Free, |spec| {
@@ -279,17 +299,31 @@ impl World {
         self.feed(Input::Completed { effect, result });
     }
 
-    fn probe_lands(&mut self, id: EffectId, engine: EngineRef, asked: Time, timeout: Duration) {
+    /// A process that is gone is found out by whoever connects; what the way there says comes before what the
+    /// engine does.
+    fn probe_lands(
+        &mut self,
+        id: EffectId,
+        engine: EngineRef,
+        (asked, timeout): (Time, Duration),
+        answer: Option<ProbeAnswer>,
+    ) {
         let now = self.now;
+        let of_way = answer.or_else(|| self.network.under_way(engine.pool, now));
+        if of_way == Some(ProbeAnswer::TimedOut) && now < asked + timeout {
+            let again = Occurrence::ProbeLands { id, engine, asked, timeout, answer: of_way };
+            return self.agenda.file(asked + timeout, again);
+        }
         let busy = self.clients.book(engine.pool).is_some_and(|book| !book.active.is_empty());
         let process = self.processes.of(engine).filter(|process| process.is_alive());
         let slowness = process.map_or(Duration::ZERO, |process| process.answers_after(now)).min(timeout);
-        if now < asked + slowness {
+        if of_way.is_none() && now < asked + slowness {
             // It became slow while the probe was under way.
-            let again = Occurrence::ProbeLands { id, engine, asked, timeout };
+            let again = Occurrence::ProbeLands { id, engine, asked, timeout, answer };
             return self.agenda.file(asked + slowness, again);
         }
         let answer = match process {
+            _ if of_way.is_some() => of_way.unwrap_or(ProbeAnswer::TimedOut),
             None => ProbeAnswer::Refused,
             Some(_) if slowness >= timeout && !timeout.is_zero() => ProbeAnswer::TimedOut,
             Some(process) => process.answer(now, busy),

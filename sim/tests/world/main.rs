@@ -6,4 +6,5 @@ mod found;
 mod golden;
 mod mission;
 mod restart;
+mod strikes;
 mod sweep;
