@@ -3,27 +3,53 @@
 //! `world` shows every input and effect to every oracle, and the state after the step. An oracle keeps
 //! its own books and never trusts the core's.
 
+mod admission;
 mod at_rest;
+mod backoff;
+mod bounds;
 mod circuits;
+mod closing;
 mod completions;
 mod deadlines;
+mod device_quarantine;
+mod drain_closed;
+mod drain_deadline;
 mod empty_exit;
+mod ends_once;
 mod files;
+#[cfg(test)]
+mod forged;
 mod handoff_first;
+mod handoff_truth;
 mod incarnations;
+mod isolation;
 mod ladder;
 mod lease_conservation;
+mod lease_ends;
+mod loads_at_once;
+mod no_secrets;
+mod no_way_back;
 mod one_process;
 mod orphans;
+mod ports;
+mod proven_ready;
+pub(crate) mod quiet_timer;
 mod readiness;
+mod refusals;
+mod registry_version;
+mod release_first;
 mod replies;
+mod restart_window;
 mod rollback;
+mod same_model;
 mod signals;
+mod starts;
+mod term_after_drain;
 mod wanted_down;
 
 use std::fmt;
 
-use pool_manager_core::{Effect, Event, Input, PoolView, Time, View};
+use pool_manager_core::{Effect, Event, HostConfig, Input, PoolUid, PoolView, Time, View};
 
 use crate::clients::Clients;
 use crate::disk::Disk;
@@ -34,6 +60,10 @@ use crate::process_table::ProcessTable;
 pub struct Observed<'a> {
     /// The virtual clock.
     pub now: Time,
+    /// The pool the step's input is about; `None`: every pool, or none in particular.
+    pub about: Option<PoolUid>,
+    /// What the core was told at its start.
+    pub config: &'a HostConfig,
     /// What the core shows.
     pub view: View<'a>,
     /// What really runs.
@@ -167,6 +197,28 @@ oracles! {
     deadlines::Deadlines,
     at_rest::AtRest,
     files::Files,
+    admission::Admission,
+    registry_version::RegistryVersion,
+    ports::Ports,
+    proven_ready::ProvenReady,
+    handoff_truth::HandoffTruth,
+    restart_window::RestartsInWindow,
+    backoff::Backoff,
+    ends_once::EndsOnce,
+    isolation::Isolation,
+    release_first::ReleaseFirst,
+    device_quarantine::DeviceQuarantine,
+    loads_at_once::LoadsAtOnce,
+    drain_closed::DrainClosed,
+    term_after_drain::TermAfterDrain,
+    lease_ends::LeaseEnds,
+    drain_deadline::DrainDeadline,
+    refusals::Refusals,
+    same_model::SameModel,
+    no_way_back::NoWayBack,
+    closing::Closing,
+    bounds::Bounds,
+    no_secrets::NoSecrets,
 }
 
 /// `Ok` when it holds.
