@@ -60,40 +60,44 @@ impl Oracle for Backoff {
     fn event(&mut self, event: &Event, observed: Observed<'_>) -> Result<(), Violation> {
         let Some(uid) = event.pool else { return Ok(()) };
         let book = self.pools.entry(uid).or_default();
-        match &event.kind {
-            EventKind::EngineReady { .. } => {
-                book.ready = Some((event.at, self.slept));
-                book.stable = None;
+        if let EventKind::EngineReady { .. } = event.kind {
+            book.ready = Some((event.at, self.slept));
+            book.stable = None;
+        }
+        if let EventKind::Crashed { verdict, .. } = &event.kind
+            && verdict.class.is_charged()
+        {
+            book.forgive(event.at, observed.view.pool(uid).as_ref());
+            book.at_least += 1;
+            book.at_most += 1;
+        }
+        if let EventKind::Committed { .. } = event.kind {
+            let spec = observed.view.pool(uid).map(|pool| pool.spec.hash);
+            if spec == book.spec { book.at_least = 0 } else { book.reset() }
+        }
+        if event.kind == EventKind::BreakerReset {
+            book.reset();
+        }
+        if event.kind == EventKind::RestartAllowed {
+            book.allowed += 1;
+            book.due = None;
+        }
+        if let EventKind::PhaseChanged { to: PhaseName::Staging, .. } = event.kind {
+            book.due = None;
+        }
+        if let EventKind::RestartHeldBack { .. } = event.kind {
+            book.held_back = true;
+        }
+        if let EventKind::RestartScheduled { at, delay, base, failures, reason } = event.kind {
+            book.due = Some(at);
+            let held_back = std::mem::take(&mut book.held_back);
+            let Some(pool) = observed.view.pool(uid) else { return Ok(()) };
+            if matches!(reason, CrashClass::HostProblem(_)) {
+                return Ok(());
             }
-            EventKind::Crashed { verdict, .. } if verdict.class.is_charged() => {
-                book.forgive(event.at, observed.view.pool(uid).as_ref());
-                book.at_least += 1;
-                book.at_most += 1;
-            }
-            EventKind::BreakerReset => book.reset(),
-            EventKind::Committed { .. } => {
-                let spec = observed.view.pool(uid).map(|pool| pool.spec.hash);
-                if spec == book.spec { book.at_least = 0 } else { book.reset() }
-            }
-            EventKind::RestartAllowed => {
-                book.allowed += 1;
-                book.due = None;
-            }
-            EventKind::PhaseChanged { to: PhaseName::Staging, .. } => book.due = None,
-            EventKind::RestartHeldBack { .. } => book.held_back = true,
-            EventKind::RestartScheduled { at, delay, base, failures, reason } => {
-                book.due = Some(*at);
-                let held_back = std::mem::take(&mut book.held_back);
-                if let (Some(pool), false) =
-                    (observed.view.pool(uid), matches!(reason, CrashClass::HostProblem(_)))
-                {
-                    book.forgive(event.at, Some(&pool));
-                    book.counts(*failures, &pool)?;
-                    let delay = (!held_back).then_some(*delay);
-                    return fits(&pool, delay, *base, (*failures, *reason));
-                }
-            }
-            _ => {}
+            book.forgive(event.at, Some(&pool));
+            book.counts(failures, &pool)?;
+            return fits(&pool, (!held_back).then_some(delay), base, (failures, reason));
         }
         Ok(())
     }

@@ -33,12 +33,12 @@ impl Oracle for EndsOnce {
             hold(is_over, "S16: only what ended is said to have ended", || format!("{engine} lives"))?;
             return hold(self.ended.insert(engine), "S16: every end is told once", || format!("{engine}"));
         }
-        let (charged, total) = match &event.kind {
-            EventKind::Crashed { verdict, crashes_total, .. } => {
-                (verdict.class.is_charged(), Some(*crashes_total))
-            }
-            EventKind::CandidateFailed { .. } => (false, None),
-            _ => return Ok(()),
+        let (charged, total) = if let EventKind::Crashed { verdict, crashes_total, .. } = &event.kind {
+            (verdict.class.is_charged(), Some(*crashes_total))
+        } else if let EventKind::CandidateFailed { .. } = event.kind {
+            (false, None)
+        } else {
+            return Ok(());
         };
         let first = engine.is_none_or(|engine| self.judged.insert(engine));
         hold(first, "S16: every end is counted once", || format!("{engine:?}: {:?}", event.kind))?;

@@ -63,10 +63,12 @@ impl Oracle for LeaseEnds {
     fn effect(&mut self, effect: &Effect, _observed: Observed<'_>) -> Result<(), Violation> {
         let Effect::Reply { command, answer } = effect else { return Ok(()) };
         let renewed = self.renewing.remove(command);
-        let (lease, expires) = match (&**answer, renewed) {
-            (Answer::Granted { lease, expires }, _) => (*lease, *expires),
-            (Answer::Renewed { expires }, Some(lease)) => (lease, *expires),
-            _ => return Ok(()),
+        let (lease, expires) = if let Answer::Granted { lease, expires } = **answer {
+            (lease, expires)
+        } else if let (Answer::Renewed { expires }, Some(lease)) = (&**answer, renewed) {
+            (lease, *expires)
+        } else {
+            return Ok(());
         };
         match expires {
             Some(at) => self.expires.insert(lease, at),

@@ -5,11 +5,11 @@
 //! not. Engines that loaded when the supervisor was started again are not either: they load already, whatever
 //! has been admitted before them in that very step.
 
-use std::collections::{BTreeMap, BTreeSet, VecDeque};
+use std::collections::{BTreeSet, VecDeque};
 
 use pool_manager_core::{Effect, Event, EventKind, Input, PhaseName, PoolUid, PoolView, Time};
 
-use super::starts::Starts;
+use super::starts::{Starts, is_scheduled};
 use super::{Observed, Oracle, Violation, hold};
 
 #[derive(Debug, Default)]
@@ -23,7 +23,7 @@ pub(super) struct LoadsAtOnce {
     adopted: BTreeSet<PoolUid>,
     restarts: VecDeque<Time>,
     /// Registered, as far as we were told.
-    pools: BTreeMap<PoolUid, ()>,
+    pools: BTreeSet<PoolUid>,
 }
 
 impl Oracle for LoadsAtOnce {
@@ -60,15 +60,13 @@ impl Oracle for LoadsAtOnce {
         self.starts.event(event);
         let Some(pool) = event.pool else { return Ok(()) };
         if let EventKind::Registered = event.kind {
-            self.pools.insert(pool, ());
+            self.pools.insert(pool);
         }
         if let EventKind::Deregistered = event.kind {
             self.pools.remove(&pool);
             self.loading.remove(&pool);
         }
-        let scheduled =
-            matches!(event.kind, EventKind::RestartScheduled { .. } | EventKind::RestartPrevented { .. });
-        if scheduled {
+        if is_scheduled(&event.kind) {
             self.admitted.remove(&pool);
         }
         Ok(())
@@ -132,7 +130,7 @@ mod tests {
     fn a_restart_over_the_budget_of_all_pools_is_found() {
         let forged = Forged::new();
         let mut oracle = LoadsAtOnce::default();
-        oracle.pools.insert(POOL, ());
+        oracle.pools.insert(POOL);
         let most = forged.config.limiter.restarts_least;
         assert!((0..most).all(|_| oracle.one_more_restart(forged.observed()).is_ok()));
         assert!(oracle.one_more_restart(forged.observed()).is_err());

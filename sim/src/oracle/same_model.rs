@@ -4,8 +4,8 @@
 use std::collections::BTreeMap;
 
 use pool_manager_core::{
-    Completion, Effect, EffectId, Input, ModelStamp, PhaseName, PoolUid, PoolView, Preflight, ReloadTarget,
-    SpecHash, Verb,
+    Completion, Effect, EffectId, EngineSpec, Input, ModelStamp, OperationKind, PhaseName, PoolUid, PoolView,
+    Preflight, Reload, ReloadTarget, SpecHash, Verb,
 };
 
 use super::{Observed, Oracle, Violation, hold};
@@ -27,59 +27,45 @@ const NAME: &str = "S32: a reload to what serves already touches nothing";
 impl Oracle for SameModel {
     fn input(&mut self, input: &Input, before: Observed<'_>) -> Result<(), Violation> {
         (self.asked, self.same) = (None, None);
-        match input {
-            Input::Resume(_) => {
-                self.staging.clear();
-                self.preflights.clear();
-            }
-            Input::Command { pool, verb: Verb::Reload(reload), .. } => {
-                let target = match (&reload.to, before.view.pool(*pool)) {
-                    (ReloadTarget::Spec(spec), Some(pool)) => Some((spec, pool)),
-                    (ReloadTarget::Back, Some(pool)) => pool.previous.map(|spec| (spec, pool)),
-                    (_, None) => None,
-                };
-                let same = target.is_some_and(|(spec, pool)| {
-                    let digests = (&spec.catalog.digest, &pool.spec.catalog.digest);
-                    spec.hash == pool.spec.hash && digests.0 == digests.1 && !reload.force
-                });
-                self.asked = Some(*pool).filter(|_| same);
-            }
-            Input::Completed { effect, result: Completion::Staged(Ok(stamp)) } => {
-                if let Some(spec) = self.staging.remove(effect) {
-                    let known = self.stamps.entry(spec).or_insert(Some(*stamp));
-                    *known = known.filter(|known| known == stamp);
-                }
-            }
-            Input::Completed { effect, result: Completion::Preflighted(Ok(Preflight { stamp, .. })) } => {
-                let Some(spec) = self.preflights.remove(effect) else { return Ok(()) };
-                let known = self.stamps.get(&spec).copied().flatten();
-                let pool = before.view.pool(effect.pool);
-                let serves =
-                    pool.is_some_and(|pool| pool.phase == PhaseName::Ready && pool.spec.hash == spec);
-                // One that is answered late was given up, and its reload with it.
-                let waits = before.view.pool(effect.pool).is_some_and(|pool| pool.operation.is_some());
-                if serves && waits && known.is_some() && stamp.is_none_or(|stamp| Some(stamp) == known) {
-                    self.same = Some(effect.pool);
-                }
-            }
-            _ => {}
+        if let Input::Resume(_) = input {
+            self.staging.clear();
+            self.preflights.clear();
+        }
+        if let Input::Command { pool, verb: Verb::Reload(reload), .. } = input {
+            let same = before.view.pool(*pool).is_some_and(|pool| is_to_committed(reload, &pool));
+            self.asked = Some(*pool).filter(|_| same);
+        }
+        let Input::Completed { effect, result } = input else { return Ok(()) };
+        if let Completion::Staged(Ok(stamp)) = result
+            && let Some(spec) = self.staging.remove(effect)
+        {
+            let known = self.stamps.entry(spec).or_insert(Some(*stamp));
+            *known = known.filter(|known| known == stamp);
+        }
+        if let Completion::Preflighted(Ok(Preflight { stamp, .. })) = result
+            && let Some(spec) = self.preflights.remove(effect)
+            && let Some(known) = self.stamps.get(&spec).copied().flatten()
+            && let Some(pool) = before.view.pool(effect.pool)
+        {
+            // One that is answered late was given up, and its reload with it.
+            let waits = pool.operation.is_some_and(|operation| operation.kind == OperationKind::Reload);
+            let serves = pool.phase == PhaseName::Ready && pool.spec.hash == spec && waits;
+            let same = serves && stamp.is_none_or(|stamp| stamp == known);
+            self.same = Some(effect.pool).filter(|_| same);
         }
         Ok(())
     }
 
     fn effect(&mut self, effect: &Effect, _observed: Observed<'_>) -> Result<(), Violation> {
-        match effect {
-            Effect::Stage { id, spec, .. } => {
-                self.staging.insert(*id, *spec);
+        if let Effect::Stage { id, spec, .. } = effect {
+            self.staging.insert(*id, *spec);
+        }
+        if let Effect::Preflight { id, pool, spec } = effect {
+            // The newest alone is waited for.
+            self.preflights.retain(|id, _| id.pool != *pool);
+            if self.asked == Some(*pool) {
+                self.preflights.insert(*id, *spec);
             }
-            Effect::Preflight { id, pool, spec } => {
-                // The newest alone is waited for.
-                self.preflights.retain(|id, _| id.pool != *pool);
-                if self.asked == Some(*pool) {
-                    self.preflights.insert(*id, *spec);
-                }
-            }
-            _ => {}
         }
         let touches = matches!(effect, Effect::Signal { .. } | Effect::Spawn { .. } | Effect::Stage { .. });
         let is_of_same = self.same.is_some() && effect.pool() == self.same;
@@ -95,6 +81,17 @@ impl Oracle for SameModel {
             format!("pool {} is {} and runs {:?}", pool.name, pool.phase.label(), pool.operation)
         })
     }
+}
+
+fn is_to_committed(reload: &Reload, pool: &PoolView<'_>) -> bool {
+    let target = match &reload.to {
+        ReloadTarget::Spec(spec) => Some(spec),
+        ReloadTarget::Back => pool.previous,
+    };
+    let is_same = |target: &EngineSpec| {
+        target.hash == pool.spec.hash && target.catalog.digest == pool.spec.catalog.digest
+    };
+    target.is_some_and(is_same) && !reload.force
 }
 
 #[cfg(test)]

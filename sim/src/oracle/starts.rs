@@ -14,18 +14,21 @@ pub(super) struct Starts {
 impl Starts {
     pub(super) fn event(&mut self, event: &Event) {
         let Some(pool) = event.pool else { return };
-        let begins = match event.kind {
-            EventKind::RestartScheduled { .. } | EventKind::RestartPrevented { .. } => Some(true),
+        if is_scheduled(&event.kind) {
+            self.automatic.insert(pool);
+        }
+        if let EventKind::PhaseChanged { from, to } = event.kind {
             // A hold was lifted: what was to come before it comes now.
-            EventKind::PhaseChanged { from: PhaseName::Held, to: PhaseName::Waiting } => Some(true),
-            EventKind::PhaseChanged { to: PhaseName::Staging, .. } | EventKind::RestartAllowed => Some(false),
-            _ => None,
-        };
-        match begins {
-            Some(true) => self.automatic.insert(pool),
-            Some(false) => self.automatic.remove(&pool),
-            None => false,
-        };
+            if (from, to) == (PhaseName::Held, PhaseName::Waiting) {
+                self.automatic.insert(pool);
+            }
+            if to == PhaseName::Staging {
+                self.automatic.remove(&pool);
+            }
+        }
+        if event.kind == EventKind::RestartAllowed {
+            self.automatic.remove(&pool);
+        }
     }
 
     /// A start of this pool that is certainly automatic. A reload's own starts look alike.
@@ -37,4 +40,9 @@ impl Starts {
     pub(super) fn begun(&mut self, pool: PoolUid) {
         self.automatic.remove(&pool);
     }
+}
+
+/// Policy has decided on a restart, now or when a circuit lets it.
+pub(super) const fn is_scheduled(kind: &EventKind) -> bool {
+    matches!(kind, EventKind::RestartScheduled { .. } | EventKind::RestartPrevented { .. })
 }
