@@ -68,7 +68,7 @@ impl Pool {
     /// Ports and devices are free, or are not.
     pub(super) fn released(&mut self, cx: &mut Cx<'_>, answer: ReleaseAnswer) {
         match (self.take_phase(), answer) {
-            (Phase::Waiting(waiting), ReleaseAnswer::Free) => self.spawn(cx, waiting.cause),
+            (Phase::Waiting(waiting), ReleaseAnswer::Free) => self.found_free(cx, waiting),
             (Phase::Waiting(waiting), ReleaseAnswer::Held) => self.release_held(cx, waiting),
             (Phase::Waiting(waiting), ReleaseAnswer::NoDevice) => {
                 self.host_unfit(cx, waiting, HostProblem::NoDevice);
@@ -246,6 +246,16 @@ impl Pool {
         let engine = self.engine_ref(incarnation);
         let spec = self.spec_for(cause);
         cx.outbox.effects.push_back(Effect::Spawn { id, engine, spec });
+    }
+
+    /// Free, as the check found it; an engine of another pool may have turned out to be stuck meanwhile.
+    fn found_free(&mut self, cx: &mut Cx<'_>, waiting: Waiting) {
+        let cause = waiting.cause;
+        if cx.books.quarantine.holds_any(self.uid, &self.spec_of(cause).device_mask) {
+            self.phase = Phase::Waiting(waiting);
+            return self.quarantined(cx, cause);
+        }
+        self.spawn(cx, cause);
     }
 
     pub(super) fn ask_stage(&mut self, cx: &mut Cx<'_>) {

@@ -17,7 +17,7 @@ pub(super) struct Files {
 }
 
 /// The core waits no longer for a file.
-const GIVEN_UP_AFTER: Duration = Duration::from_secs(5);
+pub(super) const GIVEN_UP_AFTER: Duration = Duration::from_secs(5);
 
 impl Oracle for Files {
     fn input(&mut self, input: &Input, before: Observed<'_>) -> Result<(), Violation> {

@@ -8,7 +8,7 @@ use pool_manager_core::{Event, EventKind, Input, PoolName, PoolUid, Time};
 
 use super::{EffectKind, Occurrence, TurnOrder, World};
 use crate::draws;
-use crate::oracle::{Observed, Oracle, Oracles, Violation};
+use crate::oracle::{Observed, Oracle, Oracles, Violation, quiet_timer};
 
 /// More turns than this in one instant are a busy loop.
 const MOST_TURNS: u32 = 1000;
@@ -95,6 +95,12 @@ impl World {
                 ));
             }
         }
+        if fired > 0 && self.trace.steps() - self.timer_doubted >= quiet_timer::EVERY && !self.exited {
+            self.timer_doubted = self.trace.steps();
+            if let Err(violation) = quiet_timer::check(&self.host, self.now) {
+                self.fail(&violation.to_string());
+            }
+        }
     }
 
     /// One step: an input, its effects, its events, and every oracle.
@@ -168,6 +174,7 @@ impl World {
                 None
             }
         };
+        self.about = one;
         self.touched.extend(one);
     }
 
@@ -212,8 +219,9 @@ impl World {
     }
 
     fn ask(&mut self, ask: impl FnOnce(&mut Oracles, Observed<'_>) -> Result<(), Violation>) {
-        let Self { oracles, now, host, processes, disk, clients, .. } = self;
-        let observed = Observed { now: *now, view: host.view(), processes, disk, clients };
+        let Self { oracles, now, about, config, host, processes, disk, clients, .. } = self;
+        let view = host.view();
+        let observed = Observed { now: *now, about: *about, config, view, processes, disk, clients };
         if let Err(violation) = ask(oracles, observed) {
             self.fail(&violation.to_string());
         }

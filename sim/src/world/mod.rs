@@ -108,6 +108,10 @@ pub struct World {
     effects: Vec<Effect>,
     /// The pools a step touched: kept for its room.
     touched: Vec<PoolUid>,
+    /// The pool the present step is about.
+    about: Option<PoolUid>,
+    /// The step after which a second timer was tried last.
+    timer_doubted: u64,
     /// The place of the pool that was looked at last though no step was about it.
     looked: usize,
     trace: Trace,
@@ -188,6 +192,8 @@ impl World {
             marks: Watcher::default(),
             effects: Vec::new(),
             touched: Vec::new(),
+            about: None,
+            timer_doubted: 0,
             looked: 0,
             trace: Trace::default(),
             telemetry: None,
