@@ -6,7 +6,7 @@
 use std::collections::{BTreeMap, BTreeSet};
 use std::time::Duration;
 
-use pool_manager_core::{Answer, CommandId, LeaseEnding, LeaseId, PoolUid};
+use pool_manager_core::{Answer, CommandId, LeaseEnding, LeaseId, LeaseTotals, PoolUid};
 
 use crate::random::Span;
 
@@ -46,6 +46,8 @@ pub struct Clients {
     books: BTreeMap<PoolUid, Book>,
     /// Asks and ends that were sent and not answered.
     open: BTreeMap<CommandId, Request>,
+    /// Every lease that anybody ever heard of.
+    heard_of: BTreeSet<LeaseId>,
 }
 
 #[derive(Clone, Copy, Debug)]
@@ -92,6 +94,18 @@ impl Clients {
             }
             (Request::Ask { .. } | Request::End { .. } | Request::Renew, _) => None,
         }
+    }
+
+    /// Somebody hears of a lease; whether nobody ever heard of it before.
+    pub(crate) fn knows_new(&mut self, lease: LeaseId) -> bool {
+        self.heard_of.insert(lease)
+    }
+
+    /// A supervisor that lost some of its memory knows no more than this, and will count on from here.
+    pub(crate) fn know_only(&mut self, pool: PoolUid, totals: LeaseTotals, active: BTreeSet<LeaseId>) {
+        let LeaseTotals { granted, completed, expired, cut, lost } = totals;
+        let told = [(LeaseEnding::Expired, expired), (LeaseEnding::Cut, cut), (LeaseEnding::Lost, lost)];
+        self.books.insert(pool, Book { active, granted, completed, told: told.into() });
     }
 
     /// A holder is told that its lease is over.

@@ -6,9 +6,11 @@ use std::time::Duration;
 use rand::{Rng, RngExt, SeedableRng};
 use rand_chacha::ChaCha8Rng;
 
+use crate::draws;
+
 /// Whose stream it is.
-#[derive(Clone, Copy, Debug)]
-pub(crate) enum Entity {
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Entity {
     /// The order of what is simultaneous.
     Agenda,
     /// Clients of the pool with this number.
@@ -29,7 +31,10 @@ pub(crate) enum Entity {
 
 /// The draws of one entity.
 #[derive(Clone, Debug)]
-pub struct Stream(ChaCha8Rng);
+pub struct Stream {
+    whose: Entity,
+    rng: ChaCha8Rng,
+}
 
 impl Stream {
     pub(crate) fn new(seed: u64, entity: Entity) -> Self {
@@ -44,12 +49,17 @@ impl Stream {
             Entity::Clients(pool) => 1 << 32 | u64::from(pool),
             Entity::Engines(pool) => 2 << 32 | u64::from(pool),
         });
-        Self(rng)
+        Self { whose: entity, rng }
     }
 
     /// A number below `end`; 0 when `end` is 0.
     pub fn below(&mut self, end: u32) -> u32 {
-        if end == 0 { 0 } else { self.0.random_range(0..end) }
+        if end == 0 {
+            return 0;
+        }
+        let drawn = self.rng.random_range(0..end);
+        draws::drawn(self.whose, "below", drawn.into());
+        drawn
     }
 
     /// `true` once in `n` times on average; never when `n` is 0.
@@ -61,12 +71,19 @@ impl Stream {
     pub fn span(&mut self, span: Span) -> Duration {
         let micros = |end: Duration| u64::try_from(end.as_micros()).unwrap_or(u64::MAX);
         let (from, to) = (micros(span.from), micros(span.to));
-        if from >= to { span.from } else { Duration::from_micros(self.0.random_range(from..=to)) }
+        if from >= to {
+            return span.from;
+        }
+        let drawn = self.rng.random_range(from..=to);
+        draws::drawn(self.whose, "span in microseconds", drawn);
+        Duration::from_micros(drawn)
     }
 
     /// 64 bits.
     pub fn bits(&mut self) -> u64 {
-        self.0.next_u64()
+        let drawn = self.rng.next_u64();
+        draws::drawn(self.whose, "bits", drawn);
+        drawn
     }
 
     /// One of several; `None` of none.

@@ -6,7 +6,7 @@ use std::fmt;
 
 use pool_manager_core::{Effect, Input, Time};
 
-use crate::canonical;
+use crate::{canonical, draws};
 
 /// The record of a run.
 #[derive(Debug, Default)]
@@ -62,6 +62,7 @@ impl Trace {
 
     fn keep(&mut self, at: Time, step: Step) {
         self.hash.update(&self.scratch);
+        draws::step(self.hash.0);
         if self.last.len() == KEPT {
             self.last.pop_front();
         }

@@ -7,6 +7,7 @@
 //! feeds the next; when [`Host::poll_timeout`] comes due it feeds [`Input::Timer`]. Nothing here reads a
 //! clock or a file, so the same inputs always give the same effects.
 
+mod fingerprint;
 mod recall;
 mod resume;
 mod view;

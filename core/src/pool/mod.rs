@@ -9,6 +9,7 @@
 mod draining;
 mod end;
 mod errands;
+mod fingerprint;
 mod operate;
 mod recall;
 mod replace;

@@ -209,13 +209,16 @@ impl Pool {
     }
 
     fn become_ready(&mut self, cx: &mut Cx<'_>, engine: Engine) {
-        let engine = Engine { ready_since: Some(cx.now), ..engine };
+        let commits = engine.cause == StartCause::Candidate;
+        // From its commit on it is the pool's engine like any other: its crash is one.
+        let cause = if commits { StartCause::Asked } else { engine.cause };
+        let engine = Engine { ready_since: Some(cx.now), cause, ..engine };
         let took = cx.now.since(engine.spawned);
         self.load_time = Some(took);
         self.heartbeat = Some(cx.now);
         self.deadlines.disarm(Due::StartTimeout);
         let liveness = Liveness::begin(cx.now, self.leases.progress());
-        if engine.cause == StartCause::Candidate {
+        if commits {
             // Before anyone sees it ready: what is shown and handed off is the spec that serves.
             self.commit(cx);
         }
@@ -223,7 +226,7 @@ impl Pool {
         self.tell(cx, EventKind::EngineReady { took });
         self.watch_ready(cx.now, engine.cause);
         self.want_file(cx, engine.incarnation, FileKind::Handoff, true);
-        if self.awaits_ready() || engine.cause == StartCause::Candidate {
+        if commits || self.awaits_ready() {
             return self.end_operation(cx, Outcome::Completed);
         }
         self.rolled_back(cx, engine.cause);

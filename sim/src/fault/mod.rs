@@ -4,10 +4,14 @@
 //! plan can hold, and does its work on the world when its time comes. A strike whose target is not there
 //! (any more) does nothing: plans are shrunk by taking others out.
 
+mod clock;
+mod disk;
 mod engine;
 mod operator;
 mod process;
 mod scene;
+mod signal;
+mod supervisor;
 
 use std::time::Duration;
 
@@ -130,6 +134,33 @@ families! {
     "process-oom-kill" => process::oom_kill::OomKill,
     "process-descriptors" => process::descriptors::Descriptors,
     "process-zombie" => process::zombie::Zombie,
+    // What clocks do.
+    "driver-stall" => clock::stall::DriverStall,
+    "host-suspend" => clock::suspend::HostSuspend,
+    "timers-late" => clock::timers::TimersLate,
+    // Signals to the supervisor.
+    "exits-coalesced" => signal::exits_coalesced::ExitsCoalesced,
+    "term" => signal::term::Term,
+    "term-mid-reload" => signal::term_mid_reload::TermMidReload,
+    "term-then-kill" => signal::term_then_kill::TermThenKill,
+    "term-twice" => signal::term_twice::TermTwice,
+    // What the disk does.
+    "file-trouble" => disk::file_trouble::FileSick,
+    "journal-corrupt" => disk::journal_corrupt::JournalCorrupt,
+    "journal-fails" => disk::journal_fails::JournalFails,
+    "journal-sync" => disk::journal_sync::JournalSync,
+    "model-changes" => disk::model_changes::ModelChanges,
+    "model-missing" => disk::model_missing::ModelMissing,
+    "stage-trouble" => disk::stage_trouble::StageSick,
+    // What befalls the supervisor itself.
+    "answers-late" => supervisor::answers_late::AnswersLate,
+    "answers-lost" => supervisor::answers_lost::AnswersLost,
+    "power-loss" => supervisor::power_loss::PowerLoss,
+    "supervisor-crash" => supervisor::crash::SupervisorCrash,
+    "supervisor-crash-at" => supervisor::crash_at::SupervisorCrashAt,
+    "supervisor-crash-loop" => supervisor::crash_loop::SupervisorCrashLoop,
+    "supervisor-other-version" => supervisor::other_version::SupervisorOtherVersion,
+    "unseen-end" => supervisor::unseen_end::UnseenEnd,
     // What operators do.
     "operator-drain" => operator::drain::OperatorDrain,
 }

@@ -3,6 +3,7 @@
 //! `world` shows every input and effect to every oracle, and the state after the step. An oracle keeps
 //! its own books and never trusts the core's.
 
+pub(crate) mod adoption;
 mod at_rest;
 mod circuits;
 mod completions;
@@ -94,6 +95,10 @@ pub trait Oracle: fmt::Debug {
         Ok(())
     }
 
+    /// The supervisor was started without all that it knew before: what was concluded from its past does not hold
+    /// of its future.
+    fn history_lost(&mut self) {}
+
     /// The step is over: for what is true of the host and not of one pool.
     ///
     /// # Errors
@@ -136,6 +141,11 @@ macro_rules! oracles {
                 self.added.iter_mut().try_for_each(|oracle| oracle.event(event, observed))
             }
 
+            fn history_lost(&mut self) {
+                $(self.$file.history_lost();)*
+                self.added.iter_mut().for_each(|oracle| oracle.history_lost());
+            }
+
             fn pool(&mut self, pool: &PoolView<'_>, observed: Observed<'_>) -> Result<(), Violation> {
                 $(self.$file.pool(pool, observed)?;)*
                 self.added.iter_mut().try_for_each(|oracle| oracle.pool(pool, observed))
@@ -170,6 +180,10 @@ oracles! {
 }
 
 /// `Ok` when it holds.
-fn hold(holds: bool, invariant: &'static str, detail: impl FnOnce() -> String) -> Result<(), Violation> {
+pub(crate) fn hold(
+    holds: bool,
+    invariant: &'static str,
+    detail: impl FnOnce() -> String,
+) -> Result<(), Violation> {
     if holds { Ok(()) } else { Err(Violation { invariant, detail: detail() }) }
 }

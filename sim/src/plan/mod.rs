@@ -63,8 +63,9 @@ impl Plan {
 }
 
 impl fmt::Display for Plan {
+    /// Its text, without what is plain of the host.
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str(&toml::to_string(self).map_err(|_| fmt::Error)?)
+        f.write_str(&text::written(self).map_err(|_| fmt::Error)?)
     }
 }
 

@@ -90,7 +90,13 @@ fn put(table: &mut Table, name: &str, value: &str) -> Result<(), OptionError> {
         Value::Boolean(_) => value.parse().map(Value::Boolean).map_err(|_| wrong("write true or false"))?,
         Value::Integer(_) => value.parse().map(Value::Integer).map_err(|_| wrong("write a whole number"))?,
         Value::String(_) | Value::Float(_) | Value::Datetime(_) => Value::String(value.to_owned()),
-        Value::Array(_) | Value::Table(_) => return Err(unknown(name)),
+        // Written as in 0,1.
+        Value::Array(_) => {
+            let list: Result<Table, _> = format!("list = [{value}]").parse();
+            let list = list.ok().and_then(|mut list| list.remove("list"));
+            list.ok_or_else(|| wrong("write a list like 0,1"))?
+        }
+        Value::Table(_) => return Err(unknown(name)),
     };
     Ok(())
 }

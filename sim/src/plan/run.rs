@@ -39,7 +39,7 @@ pub struct Report {
 }
 
 /// A broken invariant.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Failure {
     /// Its name: a letter and two digits; `panic` where something panicked that has none.
     pub invariant: String,
@@ -111,6 +111,11 @@ impl Run {
         &self.world
     }
 
+    /// Keeps events and log records, for a reader. What happens stays the same.
+    pub fn watch(&mut self) {
+        self.world.watch();
+    }
+
     /// Adds an oracle to the built-in ones.
     pub fn add_oracle(&mut self, oracle: Box<dyn Oracle>) {
         self.world.add_oracle(oracle);
@@ -166,6 +171,14 @@ impl Run {
             step: trace.steps(),
             trace: trace.to_string(),
         }
+    }
+}
+
+impl Failure {
+    /// Something did not come about that must; otherwise something happened that never may.
+    #[must_use]
+    pub fn is_liveness(&self) -> bool {
+        self.invariant.starts_with('L')
     }
 }
 

@@ -13,7 +13,7 @@ use crate::world::{Latencies, TurnOrder, World, WorldConfig, test_pool};
 
 /// The host of a plan.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(deny_unknown_fields)]
+#[serde(default, deny_unknown_fields)]
 pub struct Setup {
     /// Decides every draw that is not in the plan.
     pub seed: u64,
@@ -44,9 +44,9 @@ pub enum LatencyKind {
     Overloaded,
 }
 
-/// One pool of a plan.
+/// One pool of a plan. A key that a plan leaves out is as in the [plainest host](Setup::plain).
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(deny_unknown_fields)]
+#[serde(default, deny_unknown_fields)]
 pub struct PoolSetup {
     /// How its engines behave.
     pub profile: Profile,
@@ -91,7 +91,7 @@ pub struct PoolSetup {
 
 /// What clients of one pool do.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(deny_unknown_fields)]
+#[serde(default, deny_unknown_fields)]
 pub struct TrafficSetup {
     /// Between two asks, at most; zero: nobody asks.
     #[serde(with = "duration")]
@@ -130,7 +130,8 @@ impl Setup {
         setup
     }
 
-    /// The plainest host of so many pools: what a plan is easiest to read on.
+    /// The plainest host of so many pools: what a plan is easiest to read on, and what it means where it says nothing.
+    /// Keys are added here, and never changed: plans that were written down must go on to mean what they did.
     #[must_use]
     pub fn plain(pools: usize) -> Self {
         Self {
@@ -266,6 +267,25 @@ impl PoolSetup {
         (restart.circuit_open, restart.storm_restarts) = (self.circuit_open, self.storm_restarts);
         restart.window_restarts = self.window_restarts;
         spec
+    }
+}
+
+impl Default for Setup {
+    /// As a plan is that says nothing: it has no pools yet.
+    fn default() -> Self {
+        Self::plain(0)
+    }
+}
+
+impl Default for PoolSetup {
+    fn default() -> Self {
+        Self::plain()
+    }
+}
+
+impl Default for TrafficSetup {
+    fn default() -> Self {
+        PoolSetup::plain().traffic
     }
 }
 

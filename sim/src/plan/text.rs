@@ -2,6 +2,7 @@
 //!
 //! Every reader of plans comes through [`Plan::parse`]; who makes a plan in code asks [`Plan::check`].
 
+use std::collections::BTreeMap;
 use std::fmt;
 use std::ops::Range;
 use std::time::Duration;
@@ -10,7 +11,7 @@ use serde::Deserialize;
 use toml::de::{DeTable, DeValue};
 use toml::{Spanned, Table, Value};
 
-use super::{Plan, Strike};
+use super::{Plan, PoolSetup, Setup, Strike};
 use crate::fault::{FAMILIES, Place};
 
 /// A plan that cannot be read, or one that no host can run.
@@ -79,6 +80,7 @@ impl Plan {
 
     fn find_wrong(&self, table: &Table) -> Result<(), Wrong> {
         check_spans(&Value::Table(table.clone()), &mut Vec::new())?;
+        check_ports(table)?;
         self.setup.find_wrong()?;
         self.find_wrong_times()?;
         let pools = self.setup.pools.len();
@@ -106,7 +108,7 @@ impl Plan {
     }
 }
 
-impl super::Setup {
+impl Setup {
     fn find_wrong(&self) -> Result<(), Wrong> {
         let at = |key: &str| path(["setup"], None, [key]);
         let pools = self.pools.len();
@@ -130,6 +132,53 @@ impl super::Setup {
             Err((number, reason)) => Err((path(["setup", "pool"], Some(number), []), reason)),
         }
     }
+}
+
+/// The text of a plan. What is plain is left out: the rest is what a reader must know.
+pub(super) fn written(plan: &Plan) -> Result<String, toml::ser::Error> {
+    let mut table = Table::try_from(plan)?;
+    let plain = Table::try_from(Plan::calm(Setup { pools: vec![PoolSetup::default()], ..Setup::default() }))?;
+    if let (Some(Value::Table(setup)), Some(Value::Table(plain))) =
+        (table.get_mut("setup"), plain.get("setup"))
+    {
+        // These two every reader looks for.
+        let kept: Table = ["seed", "lasts"].iter().filter_map(|key| setup.remove_entry(*key)).collect();
+        let plain_pool = plain.get("pool").and_then(|pools| pools.get(0)).and_then(Value::as_table);
+        let pools = setup.get_mut("pool").and_then(Value::as_array_mut).into_iter().flatten();
+        for pool in pools.filter_map(Value::as_table_mut) {
+            plain_pool.iter().for_each(|plain| leave_out(pool, plain));
+        }
+        setup.retain(|key, value| key == "pool" || plain.get(key) != Some(value));
+        setup.extend(kept);
+    }
+    toml::to_string(&table)
+}
+
+fn leave_out(table: &mut Table, plain: &Table) {
+    for (key, value) in plain {
+        if let (Some(Value::Table(inner)), Value::Table(plain)) = (table.get_mut(key), value) {
+            leave_out(inner, plain);
+        }
+        let is_empty = table.get(key).and_then(Value::as_table).is_some_and(Table::is_empty);
+        if is_empty || table.get(key) == Some(value) {
+            table.remove(key);
+        }
+    }
+}
+
+/// Two engines cannot listen on one port.
+fn check_ports(table: &Table) -> Result<(), Wrong> {
+    let pools = table.get("setup").and_then(|setup| setup.get("pool")).and_then(Value::as_array);
+    let mut taken = BTreeMap::new();
+    for (number, pool) in pools.into_iter().flatten().enumerate() {
+        let port = pool.get("port").and_then(Value::as_integer).filter(|port| *port != 0);
+        if let Some(other) = port.and_then(|port| taken.insert(port, number)) {
+            let what =
+                format!("setup.pool[{other}] has it too: give each pool a port of its own, or none with 0");
+            return Err((path(["setup", "pool"], Some(number), ["port"]), what));
+        }
+    }
+    Ok(())
 }
 
 fn check_format(table: &Table) -> Result<(), Wrong> {
@@ -290,7 +339,6 @@ impl std::error::Error for PlanError {}
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::plan::Setup;
 
     fn text() -> String {
         let mut plan = Plan::calm(Setup::draw(3));
@@ -312,7 +360,8 @@ mod tests {
     fn every_mistake_is_said_with_its_place_and_key() {
         let slots = text().lines().position(|line| line.starts_with("slots")).expect("a pool has slots") + 1;
         let said = error(|text| text.replacen("slots = ", "slots = 0 # ", 1));
-        assert_eq!(said, format!("line {slots}, column 1: setup.pool[0].slots: 0: a pool has 1 to 100000"));
+        assert!(said.starts_with(&format!("line {slots}, column 1: setup.pool[")), "{said}");
+        assert!(said.ends_with("].slots: 0: a pool has 1 to 100000"), "{said}");
         let said = error(|text| text.replace("pool = \"a\"", "pool = \"z\""));
         assert!(said.contains("strike[0].pool: \"z\": the plan has no such pool, its last is \""), "{said}");
         let said = error(|text| text.replace("\"operator-drain\"", "\"operator-drian\""));
@@ -335,6 +384,25 @@ mod tests {
         assert!(said.contains("column 8: invalid type: string \"x\", expected u64"), "{said}");
         let said = error(|text| text.replace("[setup]", "[setup"));
         assert!(said.starts_with("line 3, column "), "{said}");
+    }
+
+    #[test]
+    fn what_a_plan_leaves_out_is_plain() {
+        let plan = Plan::calm(Setup::plain(2));
+        let text = plan.to_string();
+        assert_eq!(
+            text.trim(),
+            "format = 1\n\n[setup]\nlasts = \"10m\"\nseed = 0\n\n[[setup.pool]]\n\n[[setup.pool]]"
+        );
+        assert_eq!(Plan::parse(&text), Ok(plan));
+    }
+
+    #[test]
+    fn two_pools_have_two_ports() {
+        let table = "[[setup.pool]]\nport = 80\n[[setup.pool]]\nport = 0\n[[setup.pool]]\nport = 80\n";
+        let (path, what) = check_ports(&table.parse().expect("TOML")).expect_err("one is taken");
+        assert_eq!(shown(&path), "setup.pool[2].port");
+        assert!(what.starts_with("setup.pool[0] has it too"), "{what}");
     }
 
     #[test]

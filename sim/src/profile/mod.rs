@@ -69,10 +69,28 @@ impl Profile {
         stream.pick(of).copied().unwrap_or(Self::LlamaServer)
     }
 
+    /// As plans, presets and the command line call it.
+    #[must_use]
+    pub const fn name(self) -> &'static str {
+        match self {
+            Self::LlamaServer => "llama-server",
+            Self::Vllm => "vllm",
+            Self::Sglang => "sglang",
+            Self::Tgi => "tgi",
+            Self::Triton => "triton",
+            Self::Flapper => "flapper",
+            Self::Leaker => "leaker",
+            Self::Hanger => "hanger",
+            Self::SlowLoader => "slow-loader",
+            Self::TermIgnorer => "term-ignorer",
+            Self::LoadCrasher => "load-crasher",
+        }
+    }
+
     /// What an engine of this name is like; an engine that nobody knows is like the simplest.
     #[must_use]
-    pub fn of_engine(_name: &str) -> Self {
-        Self::LlamaServer
+    pub fn of_engine(name: &str) -> Self {
+        Self::ALL.iter().copied().find(|kind| kind.name() == name).unwrap_or(Self::LlamaServer)
     }
 
     /// How such an engine behaves.
@@ -115,11 +133,27 @@ mod tests {
     use crate::random::Entity;
 
     #[test]
+    fn a_kind_is_called_alike_by_plans_and_by_us_and_an_unknown_engine_is_the_simplest() {
+        for kind in Profile::ALL {
+            assert_eq!(serde_json::to_value(kind).ok(), Some(kind.name().into()));
+            assert_eq!(Profile::of_engine(kind.name()), *kind);
+        }
+        assert_eq!(Profile::of_engine("in-house"), Profile::LlamaServer);
+    }
+
+    #[test]
     fn every_kind_is_drawn_and_mostly_those_one_installs() {
         let mut stream = Stream::new(1, Entity::Setup);
         let drawn: Vec<Profile> = (0..1000).map(|_| Profile::draw(&mut stream)).collect();
         assert!(Profile::ALL.iter().all(|kind| drawn.contains(kind)));
         let good = drawn.iter().filter(|kind| Profile::ALL[..Profile::GOOD].contains(kind)).count();
         assert!((650..850).contains(&good), "{good} of 1000");
+    }
+
+    #[test]
+    fn a_kind_is_called_the_same_in_plans_and_on_the_command_line() {
+        for kind in Profile::ALL {
+            assert_eq!(toml::Value::try_from(kind), Ok(toml::Value::String(kind.name().to_owned())));
+        }
     }
 }

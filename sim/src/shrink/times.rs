@@ -9,13 +9,8 @@ use super::Search;
 use crate::plan::{Failure, Plan, Strike};
 
 /// From coarse to fine.
-const GRAINS: [Duration; 5] = [
-    Duration::from_secs(60),
-    Duration::from_secs(10),
-    Duration::from_secs(1),
-    Duration::from_millis(100),
-    Duration::from_millis(1),
-];
+const GRAINS: [Duration; 4] =
+    [Duration::from_secs(10), Duration::from_secs(1), Duration::from_millis(100), Duration::from_millis(1)];
 
 impl<R: FnMut(&Plan) -> Option<Failure>> Search<R> {
     pub(super) fn round_times(&mut self) {

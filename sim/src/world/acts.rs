@@ -43,6 +43,8 @@ impl World {
                 Ok(*pool)
             }
             Some(Answer::Refused(refusal)) => Err(refusal.clone()),
+            // It is not there, it died of the question, or it cannot write the answer down.
+            None => Err(Refusal::ShuttingDown),
             other => panic!("W04: a registration is answered as such (answered {other:?})"),
         }
     }
@@ -98,6 +100,19 @@ impl World {
     pub fn shut_down(&mut self) {
         let correlation = correlation_of(CommandId(self.commands + 1));
         self.send(Input::Shutdown { correlation });
+    }
+
+    /// Another SIGTERM to the supervisor, so much later.
+    pub fn shut_down_again(&mut self, after: Duration) {
+        let correlation = correlation_of(CommandId(self.commands + 1));
+        self.agenda.file(self.now + after, Occurrence::Arrives(Input::Shutdown { correlation }));
+    }
+
+    /// The pool's engine, if there is one, dies so much later.
+    pub fn end_engine_later(&mut self, pool: PoolUid, after: Duration, ending: Ending) {
+        if let Some(engine) = self.live_engine(pool) {
+            self.agenda.file(self.now + after, Occurrence::ProcessEnds { engine, ending });
+        }
     }
 
     /// The whole host is suspended for a while: the clock goes on, nothing else does.
@@ -171,13 +186,16 @@ impl World {
         self.operator = Some(operator);
     }
 
-    /// Nobody does anything of their own any more, and engines behave; what is under way goes on.
+    /// Nobody does anything of their own any more, engines behave, and nothing is wrong with the host; what is under
+    /// way goes on. A supervisor that is dead is started.
     pub fn calm(&mut self) {
         self.traffic.clear();
         self.operator = None;
         // Nor is it short of processor time any more.
         self.latencies = self.latencies.at_most(Latencies::busy());
         self.calm_engines();
+        self.heal();
+        self.start_at_once();
     }
 
     pub(super) fn send(&mut self, input: Input) {

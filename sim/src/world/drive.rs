@@ -6,7 +6,8 @@ use std::time::Duration;
 use pool_manager::telemetry::{Subject, record};
 use pool_manager_core::{Event, EventKind, Input, PoolName, PoolUid, Time};
 
-use super::{Occurrence, TurnOrder, World};
+use super::{EffectKind, Occurrence, TurnOrder, World};
+use crate::draws;
 use crate::oracle::{Observed, Oracle, Oracles, Violation};
 
 /// More turns than this in one instant are a busy loop.
@@ -35,7 +36,8 @@ impl World {
     /// Goes to the next instant at which something happens and takes one turn there. `false`: nothing
     /// does up to `end`, where the clock now stands.
     pub fn next_event(&mut self, end: Time) -> bool {
-        let timer = self.host.poll_timeout().map(|(at, ..)| at).filter(|_| !self.is_down());
+        let timer = self.host.poll_timeout().map(|(at, ..)| self.clock.fires_at(at));
+        let timer = timer.filter(|_| !self.is_down());
         let next = [self.agenda.next_at(), timer].into_iter().flatten().min();
         let Some(next) = next.filter(|next| *next <= end && !self.exited) else {
             self.now = self.now.max(end);
@@ -44,6 +46,7 @@ impl World {
         if next > self.now {
             self.now = next;
             self.turns_now = 0;
+            draws::now(next);
         }
         self.turn();
         true
@@ -79,7 +82,7 @@ impl World {
     /// Feeds a timer for every deadline that is due.
     pub(super) fn fire_timers(&mut self) {
         let mut fired = 0;
-        while self.host.poll_timeout().is_some_and(|(at, ..)| at <= self.now)
+        while self.host.poll_timeout().is_some_and(|(at, ..)| self.clock.fires_at(at) <= self.now)
             && !self.exited
             && !self.is_down()
         {
@@ -97,7 +100,11 @@ impl World {
     /// One step: an input, its effects, its events, and every oracle.
     pub(super) fn feed(&mut self, input: Input) {
         // Whoever calls a supervisor that is not there hears nothing.
-        if self.exited || self.is_down() {
+        if self.exited || self.is_down() || self.is_refused(&input) {
+            return;
+        }
+        self.tend_journal();
+        if self.dies_writing(&input) {
             return;
         }
         self.note_touched(&input);
@@ -114,13 +121,22 @@ impl World {
         if let Some(journal) = &mut self.journal {
             journal.handled(&effects);
         }
-        for effect in effects.drain(..) {
+        if self.dies_between(None, effects.first()) {
+            return self.die_in_step(effects);
+        }
+        let mut left = effects.drain(..).peekable();
+        while let Some(effect) = left.next() {
             self.touched.extend(effect.pool());
             self.trace.effect(self.now, &effect);
             self.marks.effect(&effect);
             self.ask(|oracles, observed| oracles.effect(&effect, observed));
+            let kind = EffectKind::of(&effect);
             self.carry_out(effect);
+            if self.dies_between(Some(kind), left.peek()) {
+                return self.die_in_step(left);
+            }
         }
+        drop(left);
         self.effects = effects;
         while let Some(event) = self.host.poll_event() {
             self.touched.extend(event.pool);

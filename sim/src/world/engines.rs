@@ -226,7 +226,25 @@ impl World {
                 noticed
             }
         };
-        self.agenda.file(self.now + noticed, seen);
+        let at = (self.now + noticed).max(self.adapters.exits_held_until);
+        self.agenda.file(at, seen);
+    }
+
+    /// The host is off.
+    pub(super) fn every_process_vanishes(&mut self) {
+        let now = self.now;
+        let there: Vec<EngineRef> = self.processes.not_over().map(|process| process.engine).collect();
+        for engine in there {
+            let Some(process) = self.processes.get_mut(engine) else { continue };
+            process.frozen = None;
+            process.workers_follow = None;
+            process.workers.iter_mut().for_each(|worker| worker.ended = worker.ended.or(Some(now)));
+            self.process_ends(engine, Ending::plain(ExitStatus::Signal(9)));
+            if let Some(process) = self.processes.get_mut(engine) {
+                process.reaped = true;
+            }
+            self.free_pid(engine);
+        }
     }
 
     pub(super) fn exit_seen(&mut self, engine: EngineRef) {

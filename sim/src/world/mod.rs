@@ -5,29 +5,38 @@
 //! ```
 //! `acts` is what somebody outside does, `ail` what goes wrong with an engine, `drive` moves from instant to
 //! instant, `occurrences` says what happens when an entry of the agenda is due, `effects` what the core's effects
-//! lead to, `engines` how processes begin and end, `restart` what a new start of the supervisor finds, which
-//! `journal` gives back. After every step every oracle looks.
+//! lead to, `engines` how processes begin and end. `crash` is how the supervisor dies, `restart` what its new start
+//! finds, which `journal` gives back; `timers`, `adapters` and `sickness` are what else may be wrong with a
+//! host. After every step every oracle looks.
 
 mod acts;
+mod adapters;
 mod ail;
 mod config;
+mod crash;
 mod drive;
 mod effects;
 mod engines;
 mod journal;
 mod occurrences;
 mod restart;
+mod sickness;
+mod timers;
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::time::Duration;
 
 use pool_manager::telemetry::{Metrics, Record};
+use pool_manager_core::journal::ReadError;
 use pool_manager_core::{
     Answer, CommandId, Correlation, Effect, EngineSpec, Event, Host, HostConfig, OperationId, PoolName,
     PoolUid, SpecHash, Time, View,
 };
 
 pub use config::{Latencies, TurnOrder, WorldConfig, test_pool};
+pub use crash::{Crash, CrashPoint, EffectKind};
+pub use restart::{Ends, InFlight, Start, Unacknowledged, Version};
+pub use timers::Timers;
 
 use crate::agenda::Agenda;
 use crate::canonical;
@@ -44,8 +53,10 @@ use crate::random::{Entity, Stream};
 use crate::release::Resources;
 use crate::staging::Staging;
 use crate::trace::Trace;
+use adapters::Adapters;
 use journal::Journal;
 use occurrences::Occurrence;
+use timers::Clock;
 
 /// One simulated host.
 #[derive(Debug)]
@@ -93,6 +104,16 @@ pub struct World {
     trace: Trace,
     telemetry: Option<Telemetry>,
     journal: Option<Journal>,
+    /// What a person was told last about a journal that could not be read as a whole.
+    journal_said: Option<ReadError>,
+    clock: Clock,
+    adapters: Adapters,
+    /// How the supervisor will die, once its work gets there.
+    armed: Option<Crash>,
+    /// The supervisor was told to end, and is to be started again so long afterwards.
+    back_after: Option<Duration>,
+    /// Commands whose answers wait for the journal to be synced.
+    durable: BTreeSet<CommandId>,
     /// The supervisor was killed and not started again yet.
     down: bool,
     exited: bool,
@@ -160,6 +181,12 @@ impl World {
             trace: Trace::default(),
             telemetry: None,
             journal: None,
+            journal_said: None,
+            clock: Clock::default(),
+            adapters: Adapters::default(),
+            armed: None,
+            back_after: None,
+            durable: BTreeSet::new(),
             down: false,
             exited: false,
         }
@@ -316,6 +343,12 @@ impl World {
         let Some(Telemetry { metrics, .. }) = &self.telemetry else { return String::new() };
         metrics.observe_view(self.view());
         metrics.encode()
+    }
+
+    /// What a person was told last about a journal that could not be read as a whole.
+    #[must_use]
+    pub const fn journal_said(&self) -> Option<&ReadError> {
+        self.journal_said.as_ref()
     }
 
     /// Whether the supervisor has exited.

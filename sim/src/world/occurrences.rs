@@ -3,10 +3,11 @@
 use core::time::Duration;
 
 use pool_manager_core::{
-    Completion, EffectId, EngineRef, FileKind, Input, LeaseId, LogClass, PoolUid, Priority, ProbeAnswer,
-    ReleaseAnswer, Spawned, SpecHash, Time, Verb,
+    Answer, CommandId, Completion, EffectId, EngineRef, FileKind, Input, LeaseId, LogClass, PoolUid,
+    Priority, ProbeAnswer, ReleaseAnswer, Spawned, SpecHash, Time, Verb,
 };
 
+use super::crash::Crash;
 use super::{World, correlation_of};
 use crate::clients::Request;
 use crate::disk::StoredFile;
@@ -15,6 +16,8 @@ use crate::engine::Ending;
 /// One entry of the agenda.
 #[derive(Clone, Debug)]
 pub(super) enum Occurrence {
+    /// What an answer promises is on disk: whoever asked hears it.
+    Answers { command: CommandId, answer: Box<Answer> },
     /// An input reaches the core as it is.
     Arrives(Input),
     /// A client asks for a lease, and will ask again.
@@ -29,6 +32,8 @@ pub(super) enum Occurrence {
     EngineDies { engine: EngineRef, ending: Ending },
     /// What was found out about an end is known.
     EvidenceLands { id: EffectId, engine: EngineRef },
+    /// An answer of an executor that was late.
+    Late(Box<Self>),
     /// The operator does something, and will again.
     OperatorActs,
     /// A probe reaches its engine.
@@ -51,6 +56,8 @@ pub(super) enum Occurrence {
     StageLands { id: EffectId },
     /// A staging moves.
     StageMoves { id: EffectId },
+    /// The service manager starts the supervisor.
+    SupervisorStarts(Box<Crash>),
     /// What kept a process from running passes.
     Thaws { engine: EngineRef },
     /// A worker ends, unless it has ended.
@@ -78,20 +85,54 @@ impl Occurrence {
             | Self::Logs { .. }
             | Self::OperatorActs
             | Self::ProcessEnds { .. }
+            | Self::SupervisorStarts(_)
             | Self::Thaws { .. }
             | Self::WorkerEnds { .. }
             | Self::WorkersBegin { .. } => true,
-            Self::Arrives(_)
+            Self::Answers { .. }
+            | Self::Arrives(_)
             | Self::Completes { .. }
             | Self::EvidenceLands { .. }
             | Self::ProbeLands { .. }
             | Self::ExitSeen { .. }
+            | Self::Late(_)
             | Self::PidIsFree { .. }
             | Self::ReleaseLands { .. }
             | Self::RemovalLands { .. }
             | Self::SpawnLands { .. }
             | Self::StageLands { .. }
             | Self::StageMoves { .. }
+            | Self::WriteLands { .. } => false,
+        }
+    }
+
+    /// Whether it is what an executor answers the core, and touches nothing else that a disk could be sick of.
+    pub(super) const fn is_answer(&self) -> bool {
+        match self {
+            Self::Completes { .. }
+            | Self::EvidenceLands { .. }
+            | Self::ProbeLands { .. }
+            | Self::ReleaseLands { .. }
+            | Self::SpawnLands { .. }
+            | Self::StageLands { .. }
+            | Self::StageMoves { .. } => true,
+            Self::Answers { .. }
+            | Self::Arrives(_)
+            | Self::ClientAsks(_)
+            | Self::ClientEnds(_)
+            | Self::ClientRenews(_)
+            | Self::EngineDies { .. }
+            | Self::ExitSeen { .. }
+            | Self::Late(_)
+            | Self::Logs { .. }
+            | Self::OperatorActs
+            | Self::PidIsFree { .. }
+            | Self::ProcessEnds { .. }
+            | Self::RemovalLands { .. }
+            | Self::SupervisorStarts(_)
+            | Self::Thaws { .. }
+            | Self::WorkerEnds { .. }
+            | Self::WorkersBegin { .. }
             | Self::WriteLands { .. } => false,
         }
     }
@@ -118,16 +159,19 @@ impl Occurrence {
                 | Input::Timer => false,
             },
             Self::ClientAsks(_) | Self::OperatorActs => true,
-            Self::ClientEnds(_)
+            Self::Answers { .. }
+            | Self::ClientEnds(_)
             | Self::ClientRenews(_)
             | Self::Completes { .. }
             | Self::EngineDies { .. }
             | Self::EvidenceLands { .. }
+            | Self::Late(_)
             | Self::Logs { .. }
             | Self::PidIsFree { .. }
             | Self::ProbeLands { .. }
             | Self::ProcessEnds { .. }
             | Self::ExitSeen { .. }
+            | Self::SupervisorStarts(_)
             | Self::ReleaseLands { .. }
             | Self::RemovalLands { .. }
             | Self::SpawnLands { .. }
@@ -153,7 +197,25 @@ impl Occurrence {
 
 impl World {
     pub(super) fn occur(&mut self, occurrence: Occurrence) {
+        // It was due in the very instant in which the supervisor died.
+        if self.is_down() && !occurrence.outlives_supervisor() {
+            return;
+        }
+        if let Some(occurrence) = self.passes(occurrence) {
+            self.come_about(occurrence);
+        }
+    }
+
+    fn come_about(&mut self, occurrence: Occurrence) {
         match occurrence {
+            Occurrence::Answers { command, answer } => {
+                if let Some(journal) = &mut self.journal {
+                    journal.synced(self.now);
+                }
+                self.deliver(command, *answer);
+            }
+            Occurrence::Late(late) => self.come_about(*late),
+            Occurrence::SupervisorStarts(crash) => self.supervisor_starts(crash),
             Occurrence::Arrives(input) => self.feed(input),
             Occurrence::ClientAsks(pool) => self.client_asks(pool),
             Occurrence::ClientEnds(lease) => {

@@ -1,5 +1,5 @@
 //! The same seed is the same run in every process, whatever its environment, and in every build: the hashes of
-//! some runs are in `golden.txt`.
+//! some runs are in `golden.txt`, those of some seeds with all that may strike them in `golden_drawn.txt`.
 //!
 //! A change of behaviour moves them: look whether it was meant, then `GOLDEN=write cargo test -p
 //! pool-manager-sim --test world golden`. A change that claims to move nothing must not.
@@ -9,6 +9,7 @@ use std::path::PathBuf;
 use std::process::Command;
 
 use pool_manager_sim::World;
+use pool_manager_sim::plan::{Run, Swarm};
 
 use crate::mission;
 
@@ -29,17 +30,35 @@ fn restart(world: &mut World, turn: u64) {
     if turn % 3 == 2 { world.start_other_version() } else { world.start_supervisor() }
 }
 
-fn file() -> PathBuf {
-    [env!("CARGO_MANIFEST_DIR"), "tests", "world", "golden.txt"].iter().collect()
+/// The same of seeds whose host and weather are drawn.
+fn hashes_drawn() -> String {
+    let mut lines = String::new();
+    for seed in 0..SEEDS {
+        let line = match Run::draw(seed, &Swarm::default()).to_end() {
+            Ok(report) => format!("{seed} {:016x} {}", report.hash, report.steps),
+            Err(failure) => panic!("seed {seed}: {failure}"),
+        };
+        writeln!(lines, "{line}").expect("a string takes any text");
+    }
+    lines
 }
 
 #[test]
 fn runs_are_what_they_were() {
-    let today = hashes();
+    are_as_in("golden.txt", &hashes());
+}
+
+#[test]
+fn drawn_runs_are_what_they_were() {
+    are_as_in("golden_drawn.txt", &hashes_drawn());
+}
+
+fn are_as_in(file: &str, today: &str) {
+    let file: PathBuf = [env!("CARGO_MANIFEST_DIR"), "tests", "world", file].iter().collect();
     if std::env::var("GOLDEN").is_ok_and(|word| word == "write") {
-        std::fs::write(file(), &today).expect("the source tree can be written");
+        std::fs::write(&file, today).expect("the source tree can be written");
     }
-    let known = std::fs::read_to_string(file()).expect("golden.txt is there");
+    let known = std::fs::read_to_string(file).expect("the file is there");
     for (known, today) in known.lines().zip(today.lines()) {
         assert_eq!(known, today, "seed, hash, steps: was this change of behaviour meant?");
     }

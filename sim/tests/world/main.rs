@@ -5,4 +5,5 @@ mod determinism;
 mod found;
 mod golden;
 mod mission;
+mod restart;
 mod sweep;

@@ -122,8 +122,20 @@ fn table(outcome: &Outcome) -> Table {
     let mut table = Table::new();
     table.load_preset(presets::NOTHING);
     table.set_header([
-        "POOL", "AVAILABLE", "OUTAGES", "LONGEST", "FIRST READY", "CRASHES", "SERVING", "LOADING", "WAITING",
-        "DRAINING", "HELD", "LEASES DONE", "CUT", "LOST",
+        "POOL",
+        "AVAILABLE",
+        "OUTAGES",
+        "LONGEST",
+        "FIRST READY",
+        "CRASHES",
+        "SERVING",
+        "LOADING",
+        "WAITING",
+        "DRAINING",
+        "HELD",
+        "LEASES DONE",
+        "CUT",
+        "LOST",
     ]);
     for pool in &outcome.pools {
         let available = f64::from(pool.availability_per_100_000) / 1000.0;
