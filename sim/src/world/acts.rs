@@ -8,7 +8,7 @@ use pool_manager_core::{
     Refusal, ReloadTarget, SpecHash, Verb,
 };
 
-use super::{Occurrence, World, correlation_of};
+use super::{Latencies, Occurrence, World, correlation_of};
 use crate::clients::{Request, Stay, Traffic};
 use crate::engine::{Ending, EngineHealth, EngineProfile};
 use crate::operator::Operator;
@@ -191,6 +191,8 @@ impl World {
     pub fn calm(&mut self) {
         self.traffic.clear();
         self.operator = None;
+        // Nor is it short of processor time any more.
+        self.latencies = self.latencies.at_most(Latencies::busy());
         self.calm_engines();
         self.heal();
         self.start_at_once();

@@ -10,6 +10,7 @@ use serde::{Deserialize, Serialize};
 
 use super::restart::{InFlight, Start};
 use super::{Occurrence, World};
+use crate::marks::Moment;
 use crate::plan::duration;
 
 /// A crash of the supervisor, and its next start.
@@ -116,11 +117,13 @@ impl World {
 
     /// SIGKILL to the supervisor, in this instant. It stays dead until somebody starts it.
     pub fn kill_supervisor(&mut self) {
+        self.marks.moment(Moment::SupervisorKilled);
         self.stop_executors(InFlight::Lost);
     }
 
     /// Dies now, and files the next start.
     fn die(&mut self, crash: Crash) {
+        self.marks.moment(Moment::SupervisorKilled);
         self.stop_executors(crash.next.in_flight);
         self.agenda.file(self.now + crash.down_for, Occurrence::SupervisorStarts(Box::new(crash)));
     }
@@ -209,6 +212,7 @@ impl World {
     /// Dies in the middle of a step.
     pub(super) fn die_in_step(&mut self, left: impl IntoIterator<Item = Effect>) {
         let events: Vec<Event> = std::iter::from_fn(|| self.host.poll_event()).collect();
+        self.marks.moment(Moment::SupervisorKilledInStep);
         self.unheard(left, events);
         self.die_armed();
     }

@@ -234,7 +234,7 @@ impl World {
     }
 
     /// The report of a broken invariant.
-    pub(super) fn fail(&self, what: &str) -> ! {
+    pub(crate) fn fail(&self, what: &str) -> ! {
         let Self { seed, now, trace, .. } = self;
         panic!("{what}\n  seed {seed}, at {now}, step {}\n{trace}", trace.steps());
     }

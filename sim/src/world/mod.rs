@@ -33,8 +33,8 @@ use std::time::Duration;
 use pool_manager::telemetry::{Metrics, Record};
 use pool_manager_core::journal::ReadError;
 use pool_manager_core::{
-    Answer, CommandId, Correlation, Effect, EngineSpec, Event, Host, HostConfig, PoolName, PoolSpec, PoolUid,
-    SpecHash, Time, View,
+    Answer, CommandId, Correlation, Effect, EngineSpec, Event, Host, HostConfig, OperationId, PoolName, PoolSpec,
+    PoolUid, SpecHash, Time, View,
 };
 
 pub use config::{Latencies, TurnOrder, WorldConfig, test_pool};
@@ -45,6 +45,7 @@ pub use restart::{Ends, InFlight, Start, Unacknowledged, Version};
 pub use timers::Timers;
 
 use crate::agenda::Agenda;
+use crate::canonical;
 use crate::clients::{Clients, Traffic};
 use crate::disk::Disk;
 use crate::engine::EngineProfile;
@@ -277,6 +278,51 @@ impl World {
     #[must_use]
     pub const fn clients(&self) -> &Clients {
         &self.clients
+    }
+
+    /// Decides every draw.
+    pub(crate) const fn seed(&self) -> u64 {
+        self.seed
+    }
+
+    /// The bound of a shutdown's drain.
+    pub(crate) const fn shutdown_deadline(&self) -> Duration {
+        self.config.shutdown_deadline
+    }
+
+    /// The span in which automatic restarts of all pools are counted.
+    pub(crate) const fn restarts_within(&self) -> Duration {
+        self.config.limiter.restarts_within
+    }
+
+    /// Most loads at once.
+    pub(crate) const fn loads_at_once(&self) -> u32 {
+        self.config.limiter.loads_at_once
+    }
+
+    /// How many bytes the core's whole state is.
+    pub(crate) fn size(&self) -> usize {
+        let mut bytes = Vec::new();
+        canonical::encode(&self.host, &mut bytes);
+        bytes.len()
+    }
+
+    /// How many of them are operations that ended, which may be asked for later.
+    pub(crate) fn size_of_outcomes(&self) -> usize {
+        let mut bytes = Vec::new();
+        let view = self.host.view();
+        let last = view
+            .pools()
+            .filter_map(|pool| pool.operation.map(|operation| operation.id).max(pool.last_operation))
+            .max();
+        let last = last.map_or(0, |id| id.0);
+        // Pools that were forgotten may have had a later one.
+        for operation in
+            (last.saturating_sub(1000)..last + 100).filter_map(|id| view.operation(OperationId(id)))
+        {
+            canonical::encode(operation, &mut bytes);
+        }
+        bytes.len()
     }
 
     /// Which coverage marks fired.

@@ -12,6 +12,7 @@ use serde::{Deserialize, Serialize};
 use super::crash::Crash;
 use super::journal::{Found, History, Journal};
 use super::{CrashPoint, Occurrence, World};
+use crate::marks::Moment;
 use crate::oracle::Oracle as _;
 use crate::oracle::adoption::Kept;
 
@@ -185,6 +186,12 @@ impl World {
         let Found { host, history, said } = found;
         if history == History::Whole {
             self.hold(host == self.host, "J06: the journal gives back the state that was lost");
+        }
+        if start.version == Version::Other {
+            self.marks.moment(Moment::OtherVersion);
+        }
+        if history == History::Older {
+            self.marks.moment(Moment::TailLost);
         }
         self.journal_said = said.or_else(|| self.journal_said.take());
         let lost = std::mem::replace(&mut self.host, host);
