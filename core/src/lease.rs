@@ -98,8 +98,8 @@ struct Lease {
     expires: Time,
 }
 
-/// A journal that failed before the supervisor did may have missed so many grants.
-const SKIPPED: u64 = 1_000_000;
+/// A start of the supervisor gives out no more numbers than this.
+const NUMBERS_A_START: u64 = 1_000_000_000;
 
 /// Every this many grants from the queue, the oldest batch ask goes first.
 const BATCH_TURN: u8 = 8;
@@ -126,9 +126,9 @@ impl LeaseBook {
     }
 
     /// The supervisor was started again, and may not know of the last grants of the one before: their numbers must
-    /// not be given out to others while their holders work on.
-    pub(crate) const fn skip_unknown(&mut self) {
-        self.issued = self.issued.saturating_add(SKIPPED);
+    /// not be given out to others while their holders work on. So every start has numbers of its own.
+    pub(crate) fn skip_unknown(&mut self, epoch: u32) {
+        self.issued = self.issued.max(u64::from(epoch) * NUMBERS_A_START);
     }
 
     /// Ends an active lease. `false`: it is not active.

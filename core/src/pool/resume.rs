@@ -52,7 +52,7 @@ impl Pool {
         let fate = self.fate(alive, ended);
         self.close_everything(cx);
         self.leases.hold_off_expiry(cx.now + LEASE_GRACE);
-        self.leases.skip_unknown();
+        self.leases.skip_unknown(cx.epoch);
         self.tend_lease_deadlines();
         // Until the end of this step nothing is known of circuits whose time passed meanwhile.
         self.circuit_time_passed(cx);
@@ -167,6 +167,10 @@ impl Pool {
         if let Phase::Starting(_) = self.phase {
             // It was the supervisor's end, not the engine's: the same start is tried again, uncharged.
             self.deadlines.disarm(Due::StartTimeout);
+            if self.wanted != Wanted::Up {
+                // Facts show an engine that had just ended as one that was being started.
+                return self.rest(cx);
+            }
             self.phase = Phase::Stopped;
             self.wait(cx, Gates::default(), engine.cause);
         } else {

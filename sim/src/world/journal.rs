@@ -118,7 +118,11 @@ impl Journal {
     /// A sync failed: what of the segment is on disk nobody knows, so a new one begins; it is not synced yet.
     pub(super) fn condemn(&mut self, host: &Host) {
         let next = Segment::begin(host, self.current.epoch(), self.current.number() + 1);
-        self.before = Some(std::mem::replace(&mut self.current, next));
+        let condemned = std::mem::replace(&mut self.current, next);
+        // The last one that is on disk for sure is kept until the new one is.
+        if condemned.is_synced() && !condemned.is_corrupt() {
+            self.before = Some(condemned);
+        }
     }
 
     /// From now on every write fails, for so long.

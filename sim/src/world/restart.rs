@@ -245,7 +245,8 @@ impl World {
             for kind in [FileKind::Pid, FileKind::Handoff] {
                 let Some(file) = self.disk.file(place, kind) else { continue };
                 let is_right = engine == Some(file.by.incarnation) && (is_ready || kind == FileKind::Pid);
-                if !is_right && self.disk.trouble(place, kind, self.now).is_none() {
+                // It goes on when that has worked, however sick the disk is.
+                if !is_right {
                     self.disk.remove(place, kind);
                 }
             }

@@ -39,8 +39,12 @@ impl World {
         }
     }
 
-    /// A bit of the journal flips, so many thousandths into its last segment.
+    /// A bit of the journal flips, so many thousandths into its last segment. Nothing happens where the supervisor is
+    /// dead, or about to die: one such damage at a time is what a journal must survive.
     pub fn corrupt_journal(&mut self, thousandths: u32, bit: u8) {
+        if self.is_down() || self.armed.is_some() {
+            return;
+        }
         if let Some(journal) = &mut self.journal {
             journal.corrupt(thousandths, bit);
         }

@@ -35,9 +35,7 @@ impl Strikes for JournalCorrupt {
     }
 
     fn strike(&self, world: &mut World) {
-        if !world.is_down() {
-            world.corrupt_journal(self.place_thousandths, self.bit);
-            world.crash_supervisor(self.crash.clone());
-        }
+        world.corrupt_journal(self.place_thousandths, self.bit);
+        world.crash_supervisor(self.crash.clone());
     }
 }

@@ -143,7 +143,7 @@ impl Segment {
         let whole = self.bytes.len();
         self.keep(self.synced_bytes, 1000_u32.saturating_sub(thousandths));
         if self.bytes.len() < whole {
-            self.hurt = Some(Hurt::Cut);
+            self.hurt.get_or_insert(Hurt::Cut);
         }
     }
 
