@@ -59,7 +59,8 @@ impl Fingerprint {
 
     /// An instant that is waited for. [`Time::NEVER`] is not.
     pub fn deadline(&mut self, at: Time) {
-        let left = if at == Time::NEVER { u64::MAX } else { at.as_nanos().saturating_sub(self.now.as_nanos()) };
+        let left =
+            if at == Time::NEVER { u64::MAX } else { at.as_nanos().saturating_sub(self.now.as_nanos()) };
         self.mix.word(left);
     }
 
@@ -225,8 +226,7 @@ mod tests {
 
     #[test]
     fn ids_count_by_the_place_they_were_first_met_at() {
-        let engine =
-            |n| EngineRef { pool: PoolUid(1), incarnation: Incarnation { epoch: 1, n } };
+        let engine = |n| EngineRef { pool: PoolUid(1), incarnation: Incarnation { epoch: 1, n } };
         let pair = |first, second| {
             of(0, |to| {
                 to.engine(engine(first));

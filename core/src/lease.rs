@@ -312,7 +312,8 @@ impl LeaseBook {
     }
 
     pub(crate) fn write_fingerprint(&self, to: &mut Fingerprint, pool: PoolUid) {
-        let Self { active, by_expiry: _, interactive, batch, since_batch, totals: _, issued: _, progress: _ } = self;
+        let Self { active, by_expiry: _, interactive, batch, since_batch, totals: _, issued: _, progress: _ } =
+            self;
         to.add(&active.len());
         for (sequence, lease) in active {
             let Lease { incarnation, holder: _, priority: _, granted: _, expires } = lease;

@@ -66,7 +66,9 @@ impl Pool {
             Phase::Staging(cause) => to.add(cause),
             Phase::Waiting(Waiting { gates, cause }) => {
                 to.add(cause);
-                for gate in [gates.backoff_until, gates.window_until, gates.circuit_until, gates.limiter_until] {
+                for gate in
+                    [gates.backoff_until, gates.window_until, gates.circuit_until, gates.limiter_until]
+                {
                     to.optional_deadline(gate);
                 }
                 write_release(to, gates.release);

@@ -117,8 +117,7 @@ fn granted(state: &State, answer: &Answer) -> Result<(), Violation> {
     let Answer::Granted { lease, .. } = answer else { return Ok(()) };
     let pool = state.host.view().pool(lease.engine.pool);
     let serves = pool.is_some_and(|pool| {
-        pool.health.ready
-            && pool.engine.is_some_and(|engine| engine.incarnation == lease.engine.incarnation)
+        pool.health.ready && pool.engine.is_some_and(|engine| engine.incarnation == lease.engine.incarnation)
     });
     hold(serves, "S01: leases are granted by the ready engine only", || lease.to_string())
 }
@@ -199,9 +198,9 @@ fn readiness(state: &State, pool: &PoolView<'_>) -> Result<(), Violation> {
     let draining = pool.phase == PhaseName::Draining;
     hold(pool.draining == draining, "S01: the draining flag", || format!("pool {}", pool.name))?;
     let lives = state.around.engines.iter().filter(|process| process.engine.pool == pool.uid);
-    let runs = pool.engine.is_some_and(|engine| {
-        lives.clone().any(|process| process.engine.incarnation == engine.incarnation)
-    });
+    let runs = pool
+        .engine
+        .is_some_and(|engine| lives.clone().any(|process| process.engine.incarnation == engine.incarnation));
     hold(!ready || runs, "S01: what is ready runs", || format!("pool {}", pool.name))?;
     let several = lives.filter(|process| !process.killed).count() > 1;
     hold(!several, "S09: at most one live process per pool", || format!("pool {}", pool.name))
@@ -214,11 +213,9 @@ fn deadlines(pool: &PoolView<'_>) -> Result<(), Violation> {
         format!("pool {} is {:?}", pool.name, pool.phase)
     })?;
     let prepares = reloads(pool) && pool.next.is_some_and(|(_, due)| due != Due::LeaseExpiry);
-    hold(
-        !rests || pool.operation.is_none() || prepares,
-        "W01: a pool at rest runs no operation",
-        || format!("pool {} is {:?} and runs {:?}", pool.name, pool.phase, pool.operation),
-    )
+    hold(!rests || pool.operation.is_none() || prepares, "W01: a pool at rest runs no operation", || {
+        format!("pool {} is {:?} and runs {:?}", pool.name, pool.phase, pool.operation)
+    })
 }
 
 fn leases(state: &State, pool: &PoolView<'_>) -> Result<(), Violation> {

@@ -4,7 +4,8 @@
 use std::time::Duration;
 
 use pool_manager_core::{
-    CommandId, Effect, EffectId, EngineRef, FileKind, Fingerprint, LeaseId, PoolUid, ProbeKind, SpecHash, Time,
+    CommandId, Effect, EffectId, EngineRef, FileKind, Fingerprint, LeaseId, PoolUid, ProbeKind, SpecHash,
+    Time,
 };
 use serde::{Deserialize, Serialize};
 

@@ -6,8 +6,8 @@ use std::time::Duration;
 use pool_manager_core::{
     Adopted, Answer, CommandId, Completion, Correlation, Effect, EngineRef, Event, EventKind, EvidenceReport,
     ExitStatus, FileError, FileKind, Holder, Input, LeaseId, LogClass, LogEvidence, ModelStamp,
-    OnDrainTimeout, OperationKind, PoolUid, Preflight, Priority, ProbeAnswer, ReleaseAnswer, Reload, ReloadTarget, Resume, Signal,
-    Spawned, SpecHash, Time, Verb,
+    OnDrainTimeout, OperationKind, PoolUid, Preflight, Priority, ProbeAnswer, ReleaseAnswer, Reload,
+    ReloadTarget, Resume, Signal, Spawned, SpecHash, Time, Verb,
 };
 
 use super::always::{self, Before};

@@ -56,6 +56,8 @@ pub(super) const OTHER: SpecHash = SpecHash(2);
 impl World {
     /// Most pools of one world.
     pub const MOST_POOLS: u8 = 3;
+    /// Longest load that is no fault.
+    pub(super) const LOADS_WITHIN: Duration = TWENTY;
 
     /// The host at its first instant, with every pool registered and wanted up.
     pub(super) fn host(&self) -> Host {
@@ -114,7 +116,7 @@ impl World {
     fn policy(&self) -> Policy {
         Policy {
             start: StartPolicy {
-                timeout: TWENTY,
+                timeout: Self::LOADS_WITHIN,
                 probe_interval: TEN,
                 // With the second that its answer gets on top: ten.
                 probe_timeout: Duration::from_secs(9),
@@ -130,12 +132,7 @@ impl World {
                 log_is_trusted: false,
                 doom_drain: TEN,
             },
-            lease: LeasePolicy {
-                slots: self.slots(),
-                queue: 1,
-                queue_wait: TEN,
-                ttl: TEN,
-            },
+            lease: LeasePolicy { slots: self.slots(), queue: 1, queue_wait: TEN, ttl: TEN },
             drain: DrainPolicy { deadline: TEN, force_grace: TEN },
             stop: StopPolicy { grace: TEN, kill_wait: TEN },
             reload: ReloadPolicy { on_drain_timeout: OnDrainTimeout::Abort },

@@ -170,6 +170,10 @@ oracles! {
 }
 
 /// `Ok` when it holds.
-pub(crate) fn hold(holds: bool, invariant: &'static str, detail: impl FnOnce() -> String) -> Result<(), Violation> {
+pub(crate) fn hold(
+    holds: bool,
+    invariant: &'static str,
+    detail: impl FnOnce() -> String,
+) -> Result<(), Violation> {
     if holds { Ok(()) } else { Err(Violation { invariant, detail: detail() }) }
 }

@@ -66,14 +66,20 @@ pub(super) fn explore(args: &Explore) -> Result<Verdict, String> {
         Err(failure @ Failure::TooLarge { .. }) => Err(failure.to_string()),
         Err(Failure::Unseen(marks)) => {
             let labels = labels(&marks);
-            say(&if json { line(&json!({"unseen": labels})) } else { format!("never seen: {}\n", labels.join(", ")) });
+            say(&if json {
+                line(&json!({"unseen": labels}))
+            } else {
+                format!("never seen: {}\n", labels.join(", "))
+            });
             Ok(Verdict::Unseen)
         }
     }
 }
 
 fn message(Progress { states, transitions, waiting, spent }: Progress) -> String {
-    format!("{states} states, {transitions} transitions, {waiting} waiting; {spent} faults and commands spent")
+    format!(
+        "{states} states, {transitions} transitions, {waiting} waiting; {spent} faults and commands spent"
+    )
 }
 
 fn good(summary: &Summary, took: Duration) -> String {
@@ -81,7 +87,11 @@ fn good(summary: &Summary, took: Duration) -> String {
     let mut text = String::new();
     // Writing to a string cannot fail.
     let _ = writeln!(text, "{states} states, {transitions} transitions in {:.1} s", took.as_secs_f64());
-    let _ = writeln!(text, "  {expansions} expansions, {depth} steps at most, {} MiB waiting at most", waiting_bytes >> 20);
+    let _ = writeln!(
+        text,
+        "  {expansions} expansions, {depth} steps at most, {} MiB waiting at most",
+        waiting_bytes >> 20
+    );
     let _ = writeln!(text, "  {settled} states are settled, and each of the others can settle");
     let _ = writeln!(text, "  seen, as must be: {}", labels(marks).join(", "));
     let _ = writeln!(text, "nothing was broken");
@@ -108,9 +118,10 @@ fn labels(marks: &[Mark]) -> Vec<&'static str> {
 
 fn bad(example: &Counterexample, verdict: Verdict, json: bool) -> Verdict {
     if json {
-        let steps = example.steps.iter().map(|Step { at, what, input }| {
-            json!({"at_nanos": at, "what": what, "input": input})
-        });
+        let steps = example
+            .steps
+            .iter()
+            .map(|Step { at, what, input }| json!({"at_nanos": at, "what": what, "input": input}));
         say(&line(&json!({
             "invariant": example.violation.invariant,
             "detail": example.violation.detail,
