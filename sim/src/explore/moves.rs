@@ -137,9 +137,11 @@ fn is_too_slow(state: &State, due: Due, pool: Option<PoolUid>) -> bool {
     match due {
         Due::StageAnswer | Due::StageNextAnswer => true,
         Due::StartTimeout => {
-            let probes = |pending: &Pending| matches!(pending.asked, Asked::Probe(_) | Asked::Write(_));
-            let late = state.around.pending.iter().any(|pending| pending.late && probes(pending));
-            !late && !pool.is_some_and(|pool| state.around.hangs(pool))
+            // With its last probe still out it may become ready in time.
+            let probes =
+                |pending: &Pending| Some(pending.id.pool) == pool && matches!(pending.asked, Asked::Probe(_));
+            let may_answer = state.around.pending.iter().any(|pending| probes(pending) && !pending.late);
+            may_answer && !pool.is_some_and(|pool| state.around.hangs(pool))
         }
         Due::CircuitHalfOpen
         | Due::DrainDeadline
@@ -184,7 +186,10 @@ fn answers(state: &State, pending: Pending, out: &mut Vec<(Move, Budget)>) {
             may(Reply::Probe(ProbeAnswer::Healthy), FREE);
             match kind {
                 ProbeKind::Readiness => {
-                    may(Reply::Probe(ProbeAnswer::Loading), FREE);
+                    let engine = state.host.view().pool(pending.id.pool).and_then(|pool| pool.engine);
+                    let in_time =
+                        engine.is_some_and(|engine| state.now.since(engine.spawned) < World::LOADS_WITHIN);
+                    may(Reply::Probe(ProbeAnswer::Loading), if in_time { FREE } else { FAULT });
                     may(Reply::Probe(ProbeAnswer::Stranger), FAULT);
                 }
                 ProbeKind::Liveness => {

@@ -56,6 +56,8 @@ pub(super) const OTHER: SpecHash = SpecHash(2);
 impl World {
     /// Most pools of one world.
     pub const MOST_POOLS: u8 = 3;
+    /// Longest load that is no fault.
+    pub(super) const LOADS_WITHIN: Duration = TWENTY;
 
     /// The host at its first instant, with every pool registered and wanted up.
     pub(super) fn host(&self) -> Host {
@@ -114,7 +116,7 @@ impl World {
     fn policy(&self) -> Policy {
         Policy {
             start: StartPolicy {
-                timeout: TWENTY,
+                timeout: Self::LOADS_WITHIN,
                 probe_interval: TEN,
                 // With the second that its answer gets on top: ten.
                 probe_timeout: Duration::from_secs(9),
