@@ -310,7 +310,7 @@ fn profile(script: &Script) -> EngineProfile {
         hazard: ends,
         spawn_fails_one_in: u32::from(script.spawn_fails.is_some()),
         spawn_error: script.spawn_fails.unwrap_or(default.spawn_error),
-        sticks_one_in: 0,
+        ..default
     }
 }
 

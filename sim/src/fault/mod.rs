@@ -6,12 +6,14 @@
 
 mod engine;
 mod operator;
+mod process;
 mod scene;
 
 use std::time::Duration;
 
 use serde::{Deserialize, Serialize};
 
+use scene::times;
 pub use scene::{Place, Scene};
 
 use crate::random::Stream;
@@ -94,6 +96,40 @@ macro_rules! families {
 families! {
     // What engines do by themselves.
     "engine-crash" => engine::crash::EngineCrash,
+    "engine-slow-load" => engine::slow_load::SlowLoad,
+    "engine-endless-load" => engine::endless_load::EndlessLoad,
+    "engine-exit-at-load" => engine::exit_at_load::ExitAtLoad,
+    "engine-oom-at-load" => engine::oom_at_load::OomAtLoad,
+    "engine-oom-under-traffic" => engine::oom_under_traffic::OomUnderTraffic,
+    "engine-cuda-error" => engine::cuda_error::CudaError,
+    "engine-flap" => engine::flap::Flap,
+    "engine-generation-hangs" => engine::generation_hangs::GenerationHangs,
+    "engine-busy-unhealthy" => engine::busy_unhealthy::BusyUnhealthy,
+    "engine-bad-health" => engine::bad_health::BadHealth,
+    "engine-slow-health" => engine::slow_health::SlowHealth,
+    "engine-ignores-term" => engine::ignores_term::IgnoresTerm,
+    "engine-late-exit" => engine::late_exit::LateExit,
+    "engine-workers-survive" => engine::workers_survive::WorkersSurvive,
+    "engine-rank-dies" => engine::rank_dies::RankDies,
+    "engine-log-flood" => engine::log_flood::LogFlood,
+    "engine-leak" => engine::leak::Leak,
+    "engine-slower-restarts" => engine::slower_restarts::SlowerRestarts,
+    // What the operating system does to processes.
+    "process-program-missing" => process::program_missing::ProgramMissing,
+    "process-pid-limit" => process::pid_limit::PidLimit,
+    "process-no-memory" => process::no_memory::NoMemory,
+    "process-exec-error" => process::exec_error::ExecError,
+    "process-loader-dies" => process::loader_dies::LoaderDies,
+    "process-slow-spawn" => process::slow_spawn::SlowSpawn,
+    "process-exit-before-ack" => process::exit_before_ack::ExitBeforeAck,
+    "process-exit-twice" => process::exit_twice::ExitTwice,
+    "process-exit-lost" => process::exit_lost::ExitLost,
+    "process-pid-reuse" => process::pid_reuse::PidReuse,
+    "process-stopped" => process::stopped::Stopped,
+    "process-uninterruptible" => process::uninterruptible::Uninterruptible,
+    "process-oom-kill" => process::oom_kill::OomKill,
+    "process-descriptors" => process::descriptors::Descriptors,
+    "process-zombie" => process::zombie::Zombie,
     // What operators do.
     "operator-drain" => operator::drain::OperatorDrain,
 }

@@ -80,6 +80,12 @@ impl<'a> Scene<'a> {
         self.pick(stream, |pool| pool.engine.is_some())
     }
 
+    /// Any pool with a live engine that has workers, by the same rule.
+    pub fn with_workers(&self, stream: &mut Stream) -> Option<Place> {
+        let processes = self.world.processes();
+        self.pick(stream, |pool| processes.alive(pool.uid).any(|process| process.live_workers() > 0))
+    }
+
     /// Any pool of a kind, by the same rule.
     pub fn pick(&self, stream: &mut Stream, is: impl Fn(&PoolView<'a>) -> bool) -> Option<Place> {
         let of: Vec<&(Place, PoolView<'_>)> = self.pools.iter().filter(|(_, pool)| is(pool)).collect();
@@ -90,6 +96,11 @@ impl<'a> Scene<'a> {
         }
         stream.pick(&of).map(|(place, _)| *place)
     }
+}
+
+/// How often in a row something goes wrong.
+pub(super) fn times(stream: &mut Stream) -> u32 {
+    1 + stream.below(3)
 }
 
 /// Draining, stopping, starting, or in the middle of a reload.

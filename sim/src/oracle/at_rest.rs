@@ -6,7 +6,7 @@ use pool_manager_core::{Due, OperationKind, PhaseName, PoolView};
 
 use super::{Observed, Oracle, Violation, hold};
 
-#[derive(Debug)]
+#[derive(Debug, Default)]
 pub(super) struct AtRest;
 
 impl Oracle for AtRest {

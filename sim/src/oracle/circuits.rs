@@ -41,16 +41,20 @@ impl Oracle for Circuits {
         })
     }
 
-    fn step(&mut self, observed: Observed<'_>) -> Result<(), Violation> {
-        self.reloading = observed
-            .view
-            .pools()
-            .filter(|pool| pool.operation.is_some_and(|operation| operation.kind == OperationKind::Reload))
-            .map(|pool| pool.uid)
-            .collect();
-        self.open = observed.view.pools().filter(is_open).map(|pool| pool.uid).collect();
+    fn pool(&mut self, pool: &PoolView<'_>, _observed: Observed<'_>) -> Result<(), Violation> {
+        let reloads = pool.operation.is_some_and(|operation| operation.kind == OperationKind::Reload);
+        note(&mut self.reloading, pool.uid, reloads);
+        note(&mut self.open, pool.uid, is_open(pool));
         Ok(())
     }
+}
+
+fn note(pools: &mut BTreeSet<PoolUid>, pool: PoolUid, is: bool) {
+    if is {
+        pools.insert(pool)
+    } else {
+        pools.remove(&pool)
+    };
 }
 
 fn is_open(pool: &PoolView<'_>) -> bool {

@@ -6,7 +6,7 @@ use pool_manager_core::{PhaseName, PoolView};
 
 use super::{Observed, Oracle, Violation, hold};
 
-#[derive(Debug)]
+#[derive(Debug, Default)]
 pub(super) struct Deadlines;
 
 impl Oracle for Deadlines {

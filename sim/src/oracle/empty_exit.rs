@@ -5,7 +5,7 @@ use pool_manager_core::{Effect, HoldReason, Signal};
 
 use super::{Observed, Oracle, Violation, hold};
 
-#[derive(Debug)]
+#[derive(Debug, Default)]
 pub(super) struct EmptyExit;
 
 impl Oracle for EmptyExit {
@@ -13,7 +13,7 @@ impl Oracle for EmptyExit {
         if *effect != Effect::Exit {
             return Ok(());
         }
-        let left = observed.processes.iter().find(|process| {
+        let left = observed.processes.not_over().find(|process| {
             let pool = observed.view.pool(process.engine.pool);
             let stuck = pool.is_some_and(|pool| pool.held == Some(HoldReason::Stuck));
             process.is_alive() && !process.got(Signal::KillTree) && !stuck

@@ -4,7 +4,7 @@
 use std::collections::BTreeMap;
 use std::time::Duration;
 
-use pool_manager_core::{Effect, EffectId, FileKind, Input, PhaseName, PoolUid, Time};
+use pool_manager_core::{Effect, EffectId, FileKind, Input, PhaseName, PoolUid, PoolView, Time};
 
 use super::{Observed, Oracle, Violation, hold};
 
@@ -35,26 +35,22 @@ impl Oracle for Files {
         Ok(())
     }
 
-    fn step(&mut self, observed: Observed<'_>) -> Result<(), Violation> {
-        for pool in observed.view.pools() {
-            let none = match pool.phase {
-                PhaseName::Stopped | PhaseName::Staging | PhaseName::Waiting => true,
-                PhaseName::Starting
-                | PhaseName::Ready
-                | PhaseName::Draining
-                | PhaseName::Stopping
-                | PhaseName::Ended
-                | PhaseName::Held => false,
-            };
-            let found = [FileKind::Pid, FileKind::Handoff].into_iter().find(|kind| {
-                observed.disk.file(pool.uid, *kind).is_some()
-                    && !self.is_given_up(pool.uid, *kind, observed.now)
-            });
-            hold(!none || found.is_none(), "W03: no file outlives its engine", || {
-                format!("pool {} is {} and has {found:?}", pool.name, pool.phase.label())
-            })?;
+    fn pool(&mut self, pool: &PoolView<'_>, observed: Observed<'_>) -> Result<(), Violation> {
+        match pool.phase {
+            PhaseName::Stopped | PhaseName::Staging | PhaseName::Waiting => {}
+            PhaseName::Starting
+            | PhaseName::Ready
+            | PhaseName::Draining
+            | PhaseName::Stopping
+            | PhaseName::Ended
+            | PhaseName::Held => return Ok(()),
         }
-        Ok(())
+        let found = [FileKind::Pid, FileKind::Handoff].into_iter().find(|kind| {
+            observed.disk.file(pool.uid, *kind).is_some() && !self.is_given_up(pool.uid, *kind, observed.now)
+        });
+        hold(found.is_none(), "W03: no file outlives its engine", || {
+            format!("pool {} is {} and has {found:?}", pool.name, pool.phase.label())
+        })
     }
 }
 

@@ -6,25 +6,22 @@ use pool_manager_core::{LeaseEnding, PoolView};
 use super::{Observed, Oracle, Violation, hold};
 use crate::clients::Book;
 
-#[derive(Debug)]
+#[derive(Debug, Default)]
 pub(super) struct LeaseConservation;
 
 const NAME: &str = "S25: leases are conserved, by the clients' own books";
 
 impl Oracle for LeaseConservation {
-    fn step(&mut self, observed: Observed<'_>) -> Result<(), Violation> {
+    fn pool(&mut self, pool: &PoolView<'_>, observed: Observed<'_>) -> Result<(), Violation> {
         let nobody = Book::default();
-        for pool in observed.view.pools() {
-            let book = observed.clients.book(pool.uid).unwrap_or(&nobody);
-            counts_agree(&pool, book)?;
-            let active = observed.view.leases(pool.uid).map(|lease| lease.id);
-            hold(active.eq(book.active.iter().copied()), NAME, || {
-                format!("pool {}: not the leases the clients hold: {:?}", pool.name, book.active)
-            })?;
-            let within = pool.leases_active <= pool.policy.lease.slots;
-            hold(within, "S25: never more leases than slots", || format!("pool {}", pool.name))?;
-        }
-        Ok(())
+        let book = observed.clients.book(pool.uid).unwrap_or(&nobody);
+        counts_agree(pool, book)?;
+        let active = observed.view.leases(pool.uid).map(|lease| lease.id);
+        hold(active.eq(book.active.iter().copied()), NAME, || {
+            format!("pool {}: not the leases the clients hold: {:?}", pool.name, book.active)
+        })?;
+        let within = pool.leases_active <= pool.policy.lease.slots;
+        hold(within, "S25: never more leases than slots", || format!("pool {}", pool.name))
     }
 }
 

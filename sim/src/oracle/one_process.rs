@@ -2,18 +2,18 @@
 //!
 //! A process that came of a spawn the core had given up is killed at once and does not count.
 
-use pool_manager_core::{Effect, Signal};
+use pool_manager_core::{Effect, PoolView, Signal};
 
 use super::{Observed, Oracle, Violation, hold};
 
-#[derive(Debug)]
+#[derive(Debug, Default)]
 pub(super) struct OneProcess;
 
 impl Oracle for OneProcess {
     fn effect(&mut self, effect: &Effect, observed: Observed<'_>) -> Result<(), Violation> {
         let Effect::Spawn { engine, .. } = effect else { return Ok(()) };
         // Acknowledged and not reaped: the core knows of it.
-        let known = observed.processes.iter().find(|process| {
+        let known = observed.processes.not_over().find(|process| {
             process.engine.pool == engine.pool
                 && process.acknowledged
                 && !process.reaped
@@ -24,17 +24,14 @@ impl Oracle for OneProcess {
         })
     }
 
-    fn step(&mut self, observed: Observed<'_>) -> Result<(), Violation> {
-        for pool in observed.view.pools() {
-            let alive = observed
-                .processes
-                .alive(pool.uid)
-                .filter(|process| process.acknowledged && !process.got(Signal::KillTree))
-                .count();
-            hold(alive <= 1, "S09: at most one live process per pool", || {
-                format!("pool {} has {alive}", pool.name)
-            })?;
-        }
-        Ok(())
+    fn pool(&mut self, pool: &PoolView<'_>, observed: Observed<'_>) -> Result<(), Violation> {
+        let alive = observed
+            .processes
+            .alive(pool.uid)
+            .filter(|process| process.acknowledged && !process.got(Signal::KillTree))
+            .count();
+        hold(alive <= 1, "S09: at most one live process per pool", || {
+            format!("pool {} has {alive}", pool.name)
+        })
     }
 }

@@ -3,7 +3,7 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use pool_manager_core::{CommandId, Effect, Input, PoolUid};
+use pool_manager_core::{CommandId, Effect, Input, PoolUid, PoolView};
 
 use super::{Observed, Oracle, Violation, hold};
 
@@ -54,14 +54,14 @@ impl Oracle for Replies {
         hold(was_open, NAME, || format!("{command:?} is answered {answer:?} but waits for nothing"))
     }
 
-    fn step(&mut self, observed: Observed<'_>) -> Result<(), Violation> {
-        hold(self.open.is_empty(), NAME, || format!("no reply to {:?}", self.open))?;
-        for pool in observed.view.pools() {
-            let waiting = self.asks.values().filter(|of| **of == pool.uid).count();
-            hold(waiting == pool.leases_queued as usize, NAME, || {
-                format!("pool {}: {waiting} asks wait, {} are queued", pool.name, pool.leases_queued)
-            })?;
-        }
-        Ok(())
+    fn pool(&mut self, pool: &PoolView<'_>, _observed: Observed<'_>) -> Result<(), Violation> {
+        let waiting = self.asks.values().filter(|of| **of == pool.uid).count();
+        hold(waiting == pool.leases_queued as usize, NAME, || {
+            format!("pool {}: {waiting} asks wait, {} are queued", pool.name, pool.leases_queued)
+        })
+    }
+
+    fn step(&mut self, _observed: Observed<'_>) -> Result<(), Violation> {
+        hold(self.open.is_empty(), NAME, || format!("no reply to {:?}", self.open))
     }
 }

@@ -19,29 +19,27 @@ pub(super) struct AllOrNothing {
 const NAME: &str = "S28: a reload is all or nothing";
 
 impl Oracle for AllOrNothing {
-    fn step(&mut self, observed: Observed<'_>) -> Result<(), Violation> {
-        for pool in observed.view.pools() {
-            let reload = pool.operation.filter(|operation| operation.kind == OperationKind::Reload);
-            let before = self.running.get(&pool.uid).copied();
-            match (reload, before) {
-                (Some(reload), Some((id, spec))) if reload.id == id => {
-                    hold(pool.spec.hash == spec, NAME, || {
-                        format!("pool {} shows another spec while its reload runs", pool.name)
-                    })?;
-                }
-                (reload, before) => {
-                    if let Some((id, spec)) = before {
-                        ended(observed, &pool, id, spec)?;
-                    }
-                    match reload {
-                        Some(reload) => self.running.insert(pool.uid, (reload.id, pool.spec.hash)),
-                        None => self.running.remove(&pool.uid),
-                    };
-                }
-            }
+    fn pool(&mut self, pool: &PoolView<'_>, observed: Observed<'_>) -> Result<(), Violation> {
+        let reload = pool.operation.filter(|operation| operation.kind == OperationKind::Reload);
+        let before = self.running.get(&pool.uid).copied();
+        if reload.is_none() && before.is_none() {
+            return Ok(());
         }
-        self.running.retain(|uid, _| observed.view.pool(*uid).is_some());
-        Ok(())
+        if let (Some(reload), Some((id, spec))) = (reload, before)
+            && reload.id == id
+        {
+            return hold(pool.spec.hash == spec, NAME, || {
+                format!("pool {} shows another spec while its reload runs", pool.name)
+            });
+        }
+        match reload {
+            Some(reload) => self.running.insert(pool.uid, (reload.id, pool.spec.hash)),
+            None => self.running.remove(&pool.uid),
+        };
+        match before {
+            Some((id, spec)) => ended(observed, pool, id, spec),
+            None => Ok(()),
+        }
     }
 }
 

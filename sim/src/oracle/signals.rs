@@ -4,7 +4,7 @@ use pool_manager_core::Effect;
 
 use super::{Observed, Oracle, Violation, hold};
 
-#[derive(Debug)]
+#[derive(Debug, Default)]
 pub(super) struct Signals;
 
 impl Oracle for Signals {

@@ -4,7 +4,7 @@ use pool_manager_core::{Effect, Wanted};
 
 use super::{Observed, Oracle, Violation, hold};
 
-#[derive(Debug)]
+#[derive(Debug, Default)]
 pub(super) struct WantedDown;
 
 impl Oracle for WantedDown {

@@ -8,8 +8,10 @@
 //! nothing else moves.
 
 pub(crate) mod duration;
+mod options;
 mod run;
 mod setup;
+mod text;
 mod weather;
 
 use std::fmt;
@@ -17,8 +19,10 @@ use std::time::Duration;
 
 use serde::{Deserialize, Serialize};
 
+pub use options::{OptionError, Options};
 pub use run::{Failure, Report, Run};
 pub use setup::{LatencyKind, PoolSetup, Setup, TrafficSetup};
+pub use text::PlanError;
 pub use weather::{Swarm, Weather};
 
 use crate::fault::Fault;
@@ -47,10 +51,6 @@ pub struct Strike {
     pub fault: Fault,
 }
 
-/// A plan that cannot be read.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct PlanError(String);
-
 impl Plan {
     /// The form of plans this version writes and reads.
     pub const FORMAT: u32 = 1;
@@ -60,22 +60,6 @@ impl Plan {
     pub const fn calm(setup: Setup) -> Self {
         Self { format: Self::FORMAT, setup, strikes: Vec::new() }
     }
-
-    /// Reads a plan's text.
-    ///
-    /// # Errors
-    /// What is wrong, with line and column.
-    pub fn parse(text: &str) -> Result<Self, PlanError> {
-        let plan: Self = toml::from_str(text).map_err(|error| PlanError(error.to_string()))?;
-        if plan.format != Self::FORMAT {
-            return Err(PlanError(format!(
-                "format = {}: this version reads plans of format {}",
-                plan.format,
-                Self::FORMAT
-            )));
-        }
-        Ok(plan)
-    }
 }
 
 impl fmt::Display for Plan {
@@ -83,14 +67,6 @@ impl fmt::Display for Plan {
         f.write_str(&toml::to_string(self).map_err(|_| fmt::Error)?)
     }
 }
-
-impl fmt::Display for PlanError {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str(&self.0)
-    }
-}
-
-impl std::error::Error for PlanError {}
 
 #[cfg(test)]
 mod tests {
@@ -105,15 +81,5 @@ mod tests {
             let text = plan.to_string();
             assert_eq!(Plan::parse(&text).as_ref(), Ok(&plan), "{text}");
         }
-    }
-
-    #[test]
-    fn what_cannot_be_read_is_said_with_its_place() {
-        let error = Plan::parse("format = 1\n[setup]\nseed = \"x\"\n").expect_err("a seed is a number");
-        assert!(error.to_string().contains("line 3"), "{error}");
-        let mut plan = Plan::calm(Setup::draw(1));
-        plan.format = 9;
-        let error = Plan::parse(&plan.to_string()).expect_err("no such format");
-        assert_eq!(error.to_string(), "format = 9: this version reads plans of format 1");
     }
 }

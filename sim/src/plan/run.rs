@@ -10,6 +10,7 @@ use pool_manager_core::Time;
 
 use super::{Plan, Setup, Strike, Swarm, Weather};
 use crate::liveness;
+use crate::oracle::Oracle;
 use crate::world::World;
 
 /// A run, and the plan it follows or writes.
@@ -53,13 +54,13 @@ impl Run {
     /// The run of a seed, in the host and the weather that are drawn from it.
     #[must_use]
     pub fn draw(seed: u64, swarm: &Swarm) -> Self {
-        Self::under(Setup::draw(seed), swarm)
+        Self::under(Setup::draw_with(seed, &swarm.options), swarm)
     }
 
     /// A run in this host, in the weather of its seed.
     ///
     /// # Panics
-    /// When the host cannot be built; [`Setup::build`] says why.
+    /// When the host cannot be built; [`Plan::check`] says why.
     #[must_use]
     pub fn under(setup: Setup, swarm: &Swarm) -> Self {
         let weather = Weather::draw(setup.seed, swarm);
@@ -69,12 +70,12 @@ impl Run {
     /// The run of a plan.
     ///
     /// # Panics
-    /// When the host cannot be built; [`Setup::build`] says why.
+    /// When the host cannot be built; [`Plan::check`] says why.
     #[must_use]
     pub fn of(plan: Plan) -> Self {
         let mut world = match plan.setup.build() {
             Ok(world) => world,
-            Err(reason) => panic!("W05: the host of a plan can be built ({reason})"),
+            Err((_, reason)) => panic!("W05: the host of a plan can be built ({reason})"),
         };
         world.keep_journal();
         Self { plan, world, weather: None }
@@ -107,28 +108,22 @@ impl Run {
         &self.world
     }
 
+    /// Adds an oracle to the built-in ones.
+    pub fn add_oracle(&mut self, oracle: Box<dyn Oracle>) {
+        self.world.add_oracle(oracle);
+    }
+
     fn strike(&mut self) {
         let end = Time::ZERO + self.plan.setup.lasts;
-        match self.weather.take() {
-            Some(mut weather) => {
-                self.draw_strikes(&mut weather, end);
-                self.weather = Some(weather);
-            }
+        let Self { plan, world, weather } = self;
+        match weather {
+            // Written down before it strikes: the plan of a failure has its cause.
+            Some(weather) => weather.pass(world, end, |at, fault| {
+                plan.strikes.push(Strike { at, fault: fault.clone() });
+            }),
             None => self.follow_strikes(),
         }
         self.run_to(end);
-    }
-
-    fn draw_strikes(&mut self, weather: &mut Weather, end: Time) {
-        while weather.next() < end && !self.world.has_exited() {
-            self.run_to(weather.next());
-            for fault in weather.look(&self.world) {
-                let at = self.world.now().since(Time::ZERO);
-                // Written down before it strikes: the plan of a failure has its cause.
-                self.plan.strikes.push(Strike { at, fault: fault.clone() });
-                fault.strike(&mut self.world);
-            }
-        }
     }
 
     fn follow_strikes(&mut self) {

@@ -5,7 +5,7 @@ use std::time::Duration;
 use pool_manager_core::{HostConfig, PoolSpec};
 use serde::{Deserialize, Serialize};
 
-use super::duration;
+use super::{Options, duration};
 use crate::clients::Traffic;
 use crate::profile::Profile;
 use crate::random::{Entity, Span, Stream};
@@ -114,8 +114,40 @@ impl Setup {
     /// The host of a seed, of up to eight pools, for ten minutes.
     #[must_use]
     pub fn draw(seed: u64) -> Self {
+        Self::drawn(seed, None)
+    }
+
+    /// The same, but for what the options fix.
+    ///
+    /// # Panics
+    /// Never: [`Options::set`] took nothing that does not fit.
+    #[must_use]
+    pub fn draw_with(seed: u64, options: &Options) -> Self {
+        let mut setup = Self::drawn(seed, options.pools());
+        if let Err(error) = options.apply(&mut setup) {
+            panic!("W06: what was fixed fits every host ({error})");
+        }
+        setup
+    }
+
+    /// The plainest host of so many pools: what a plan is easiest to read on.
+    #[must_use]
+    pub fn plain(pools: usize) -> Self {
+        Self {
+            seed: 0,
+            lasts: Duration::from_secs(600),
+            order: TurnOrder::Driver,
+            latencies: LatencyKind::None,
+            shutdown_deadline: Duration::from_secs(10),
+            pools: vec![PoolSetup::plain(); pools],
+        }
+    }
+
+    pub(super) fn drawn(seed: u64, pools: Option<u32>) -> Self {
         let mut stream = Stream::new(seed, Entity::Setup);
-        let pools = 1 + stream.below(8);
+        // Drawn all the same, so that a fixed number moves nothing else.
+        let drawn = 1 + stream.below(8);
+        let pools = pools.unwrap_or(drawn);
         Self {
             seed,
             lasts: Duration::from_secs(600),
@@ -133,8 +165,8 @@ impl Setup {
     /// The world at its first instant, with its pools registered and their clients on their way.
     ///
     /// # Errors
-    /// The refusal of a pool that cannot be registered, with its name.
-    pub fn build(&self) -> Result<World, String> {
+    /// The number of a pool that cannot be registered, and the refusal.
+    pub fn build(&self) -> Result<World, (usize, String)> {
         let host =
             HostConfig { epoch: 1, shutdown_deadline: self.shutdown_deadline, ..HostConfig::default() };
         let latencies = match self.latencies {
@@ -148,7 +180,7 @@ impl Setup {
             let name = spec.name.clone();
             let pool = world
                 .register(spec, setup.profile.engine())
-                .map_err(|refusal| format!("pool {name}: {refusal:?}"))?;
+                .map_err(|refusal| (place, format!("pool {name} is refused: {refusal:?}")))?;
             if !setup.traffic.every.is_zero() {
                 world.set_traffic(pool, setup.traffic.into());
             }
@@ -158,16 +190,46 @@ impl Setup {
 }
 
 impl PoolSetup {
+    /// A pool that starts with its host, with round numbers, and nobody who asks for leases.
+    const fn plain() -> Self {
+        Self {
+            profile: Profile::LlamaServer,
+            autostart: true,
+            slots: 1,
+            queue: 0,
+            queue_wait: Duration::ZERO,
+            start_timeout: Duration::from_secs(60),
+            probe_interval: Duration::from_secs(5),
+            backoff_initial: Duration::from_secs(1),
+            backoff_floor: Duration::from_millis(500),
+            stable_after: Duration::from_secs(60),
+            circuit_failures: 5,
+            circuit_open: Duration::from_secs(30),
+            storm_restarts: 10,
+            window_restarts: 10,
+            log_is_trusted: false,
+            traffic: TrafficSetup {
+                every: Duration::ZERO,
+                work: Duration::from_secs(1),
+                ttl: Duration::ZERO,
+                forgets_one_in: 0,
+                renews_one_in: 0,
+                withdraws_one_in: 0,
+            },
+        }
+    }
+
     fn draw(stream: &mut Stream) -> Self {
         // Storms must be possible within a run.
         let hasty = stream.one_in(4);
+        let profile = Profile::draw(stream);
         Self {
-            profile: *stream.pick(Profile::ALL).unwrap_or(&Profile::LlamaServer),
+            profile,
             autostart: !stream.one_in(4),
             slots: 1 + stream.below(8),
             queue: stream.below(5),
             queue_wait: secs(stream.below(6)),
-            start_timeout: secs(10 + stream.below(60)),
+            start_timeout: secs(10 + stream.below(60)) + profile.patience(),
             probe_interval: secs(stream.below(8)),
             backoff_initial: if hasty { Duration::ZERO } else { Duration::from_secs(1) },
             backoff_floor: if hasty { Duration::ZERO } else { Duration::from_millis(500) },

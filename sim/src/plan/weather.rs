@@ -5,6 +5,7 @@ use std::time::Duration;
 
 use pool_manager_core::Time;
 
+use super::Options;
 use crate::fault::{FAMILIES, Family, Fault, Scene};
 use crate::random::{Entity, Span, Stream};
 use crate::world::World;
@@ -16,18 +17,28 @@ pub struct Swarm {
     pub only: Vec<&'static str>,
     /// Never these.
     pub without: Vec<&'static str>,
+    /// What of the host is not drawn.
+    pub options: Options,
 }
 
 /// What strikes in one run.
 #[derive(Debug)]
 pub struct Weather {
     stream: Stream,
-    /// The families that are switched on, and since when each has been quiet.
-    families: Vec<(&'static Family, Option<Time>)>,
-    /// Everything is so many times rarer.
-    mildness: u32,
+    /// The families that are switched on.
+    families: Vec<Forecast>,
     next: Time,
     struck: BTreeMap<&'static str, u64>,
+}
+
+/// One family that is switched on.
+#[derive(Debug)]
+struct Forecast {
+    family: &'static Family,
+    /// How often it strikes on average, outside interesting windows.
+    every: Duration,
+    /// When it last did.
+    struck: Option<Time>,
 }
 
 /// Between two looks at the sky.
@@ -49,14 +60,35 @@ impl Weather {
                 let wanted = if swarm.only.is_empty() { drawn } else { swarm.only.contains(&family.name) };
                 wanted && !swarm.without.contains(&family.name)
             })
-            .map(|family| (family, None))
+            .map(|family| Forecast { family, every: family.every * mildness, struck: None })
             .collect();
-        Self { stream, families, mildness, next: Time::ZERO, struck: BTreeMap::new() }
+        Self { stream, families, next: Time::ZERO, struck: BTreeMap::new() }
     }
 
-    /// When the sky is looked at next.
-    pub(super) const fn next(&self) -> Time {
-        self.next
+    /// These families, each as often as it says, on average.
+    #[must_use]
+    pub fn of(seed: u64, faults: &[(&'static str, Duration)]) -> Self {
+        let every =
+            |family: &Family| faults.iter().find(|(name, _)| *name == family.name).map(|(_, every)| *every);
+        let families = FAMILIES
+            .iter()
+            .filter_map(|family| Some(Forecast { family, every: every(family)?, struck: None }))
+            .collect();
+        let stream = Stream::new(seed, Entity::Weather);
+        Self { stream, families, next: Time::ZERO, struck: BTreeMap::new() }
+    }
+
+    /// The world goes on to a moment in this weather; whoever writes it down is told of a strike before it
+    /// strikes.
+    pub fn pass(&mut self, world: &mut World, until: Time, mut written: impl FnMut(Duration, &Fault)) {
+        while self.next < until && !world.has_exited() {
+            world.run_for(self.next.since(world.now()));
+            for fault in self.look(world) {
+                written(world.now().since(Time::ZERO), &fault);
+                fault.strike(world);
+            }
+        }
+        world.run_for(until.since(world.now()));
     }
 
     /// How often each family struck.
@@ -66,21 +98,20 @@ impl Weather {
     }
 
     /// A look at the sky: what strikes now.
-    pub(super) fn look(&mut self, world: &World) -> Vec<Fault> {
+    fn look(&mut self, world: &World) -> Vec<Fault> {
         let (now, passed) = (self.next, self.stream.span(LOOKS));
         self.next = now + passed;
         let scene = Scene::new(world);
         let times = if scene.is_interesting() { WINDOW } else { 1 };
         let chances = millis(passed).saturating_mul(times);
         let mut strikes = Vec::new();
-        for (family, quiet_since) in &mut self.families {
-            let rare = millis(family.every).saturating_mul(self.mildness);
-            let is_quiet = quiet_since.is_some_and(|since| now.since(since) < family.quiet);
-            if self.stream.below(rare.max(1)) >= chances || is_quiet {
+        for Forecast { family, every, struck } in &mut self.families {
+            let is_quiet = struck.is_some_and(|at| now.since(at) < family.quiet);
+            if self.stream.below(millis(*every).max(1)) >= chances || is_quiet {
                 continue;
             }
             if let Some(fault) = (family.draw)(&scene, &mut self.stream) {
-                *quiet_since = Some(now);
+                *struck = Some(now);
                 *self.struck.entry(family.name).or_default() += 1;
                 strikes.push(fault);
             }

@@ -8,7 +8,6 @@ use pool_manager_core::{
     Refusal, ReloadTarget, SpecHash, Verb,
 };
 
-use super::effects::evidence_line;
 use super::{Occurrence, World, correlation_of};
 use crate::clients::{Request, Traffic};
 use crate::engine::{Ending, EngineHealth, EngineProfile};
@@ -122,7 +121,7 @@ impl World {
     /// The pool's engine dies in this instant. `false`: there is none.
     pub fn crash(&mut self, pool: PoolUid, ending: Ending) -> bool {
         let Some(engine) = self.live_engine(pool) else { return false };
-        self.agenda.file(self.now, Occurrence::ProcessEnds { engine, ending });
+        self.agenda.file(self.now, Occurrence::EngineDies { engine, ending });
         self.run_instant();
         true
     }
@@ -140,8 +139,7 @@ impl World {
     pub fn log_line(&mut self, pool: PoolUid, class: LogClass) -> bool {
         let process = self.live_engine(pool).and_then(|engine| self.processes.get_mut(engine));
         let Some(process) = process else { return false };
-        let (engine, line) = (process.engine, evidence_line(process, class));
-        process.evidence.log.push(line);
+        let (engine, line) = (process.engine, process.log(class));
         self.send(Input::LogLine { engine, class, offset: line.offset });
         true
     }
@@ -173,13 +171,14 @@ impl World {
         self.operator = Some(operator);
     }
 
-    /// Nobody does anything of their own any more; what is under way goes on.
+    /// Nobody does anything of their own any more, and engines behave; what is under way goes on.
     pub fn calm(&mut self) {
         self.traffic.clear();
         self.operator = None;
+        self.calm_engines();
     }
 
-    fn send(&mut self, input: Input) {
+    pub(super) fn send(&mut self, input: Input) {
         self.agenda.file(self.now, Occurrence::Arrives(input));
         self.run_instant();
     }
@@ -202,7 +201,7 @@ impl World {
         Input::LeaseEnd { command, lease }
     }
 
-    fn live_engine(&self, pool: PoolUid) -> Option<EngineRef> {
+    pub(super) fn live_engine(&self, pool: PoolUid) -> Option<EngineRef> {
         self.processes.alive(pool).last().map(|process| process.engine)
     }
 

@@ -4,10 +4,10 @@
 use std::time::Duration;
 
 use pool_manager::telemetry::{Subject, record};
-use pool_manager_core::{Effect, Event, EventKind, Input, PoolName, PoolUid, Time};
+use pool_manager_core::{Event, EventKind, Input, PoolName, PoolUid, Time};
 
 use super::{Occurrence, TurnOrder, World};
-use crate::oracle::{Observed, Oracle, Violation};
+use crate::oracle::{Observed, Oracle, Oracles, Violation};
 
 /// More turns than this in one instant are a busy loop.
 const MOST_TURNS: u32 = 1000;
@@ -73,11 +73,7 @@ impl World {
         due.into_iter().for_each(|occurrence| self.occur(occurrence));
         self.fire_timers();
         after.into_iter().for_each(|occurrence| self.occur(occurrence));
-        // A pool that no step was about must be as it was.
-        if !self.is_down() {
-            let pools = self.places.clone();
-            self.ask_about_pools(&pools);
-        }
+        self.ask_about_next();
     }
 
     /// Feeds a timer for every deadline that is due.
@@ -104,51 +100,63 @@ impl World {
         if self.exited || self.is_down() {
             return;
         }
-        let mut touched = self.touched_by(&input);
+        self.note_touched(&input);
         self.trace.input(self.now, &input);
-        self.ask_oracles(|oracle, before| oracle.input(&input, before));
+        self.ask(|oracles, before| oracles.input(&input, before));
         if let Some(journal) = &mut self.journal {
             journal.input(self.now, &input);
         }
         self.host.handle(self.now, input);
-        let effects: Vec<Effect> = std::iter::from_fn(|| self.host.poll_effect()).collect();
+        let mut effects = std::mem::take(&mut self.effects);
+        effects.extend(std::iter::from_fn(|| self.host.poll_effect()));
         if let Some(journal) = &mut self.journal {
             journal.handled(&effects);
         }
-        for effect in effects {
-            touched.extend(effect.pool());
+        for effect in effects.drain(..) {
+            self.touched.extend(effect.pool());
             self.trace.effect(self.now, &effect);
-            self.ask_oracles(|oracle, observed| oracle.effect(&effect, observed));
+            self.ask(|oracles, observed| oracles.effect(&effect, observed));
             self.carry_out(effect);
         }
+        self.effects = effects;
         while let Some(event) = self.host.poll_event() {
-            touched.extend(event.pool);
-            self.ask_oracles(|oracle, observed| oracle.event(&event, observed));
+            self.touched.extend(event.pool);
+            self.ask(|oracles, observed| oracles.event(&event, observed));
             self.show(event);
         }
-        touched.sort_unstable();
-        touched.dedup();
-        self.ask_about_pools(&touched);
-        self.ask_oracles(|oracle, observed| oracle.step(observed));
+        self.ask_about_touched();
+        self.ask(|oracles, observed| oracles.step(observed));
     }
 
     /// Whom an input is about; everybody, where it is about no pool in particular.
-    fn touched_by(&self, input: &Input) -> Vec<PoolUid> {
-        match input {
+    fn note_touched(&mut self, input: &Input) {
+        let one = match input {
             Input::Command { pool, .. }
             | Input::GpuFault { pool, .. }
             | Input::LeaseAsk { pool, .. }
-            | Input::LeaseWithdraw { pool, .. } => vec![*pool],
-            Input::Completed { effect, .. } | Input::StageProgress { effect } => vec![effect.pool],
-            Input::Exited { engine, .. } | Input::LogLine { engine, .. } => vec![engine.pool],
-            Input::LeaseEnd { lease, .. } | Input::LeaseRenew { lease, .. } => vec![lease.engine.pool],
-            Input::Timer => self.host.poll_timeout().and_then(|(_, pool, _)| pool).into_iter().collect(),
+            | Input::LeaseWithdraw { pool, .. } => Some(*pool),
+            Input::Completed { effect, .. } | Input::StageProgress { effect } => Some(effect.pool),
+            Input::Exited { engine, .. } | Input::LogLine { engine, .. } => Some(engine.pool),
+            Input::LeaseEnd { lease, .. } | Input::LeaseRenew { lease, .. } => Some(lease.engine.pool),
+            Input::Timer => self.host.poll_timeout().and_then(|(_, pool, _)| pool),
             Input::Gap { .. }
             | Input::Register { .. }
             | Input::Resume(_)
             | Input::Shutdown { .. }
-            | Input::Stalled => self.places.clone(),
-        }
+            | Input::Stalled => {
+                self.touched.extend_from_slice(&self.places);
+                None
+            }
+        };
+        self.touched.extend(one);
+    }
+
+    fn ask_about_touched(&mut self) {
+        let mut touched = std::mem::take(&mut self.touched);
+        touched.sort_unstable();
+        touched.dedup();
+        touched.drain(..).for_each(|pool| self.ask_about(pool));
+        self.touched = touched;
     }
 
     fn show(&mut self, event: Event) {
@@ -164,33 +172,28 @@ impl World {
         telemetry.events.push(event);
     }
 
-    fn ask_about_pools(&mut self, pools: &[PoolUid]) {
-        let mut oracles = std::mem::take(&mut self.oracles);
-        let observed = self.observed();
-        for pool in pools.iter().filter_map(|uid| observed.view.pool(*uid)) {
-            for oracle in &mut oracles {
-                if let Err(violation) = oracle.pool(&pool, observed) {
-                    self.fail(&violation.to_string());
-                }
-            }
+    /// A pool that no step was about must be as it was: one a turn is looked at all the same, each in its turn.
+    fn ask_about_next(&mut self) {
+        if self.places.is_empty() || self.is_down() {
+            return;
         }
-        self.oracles = oracles;
+        self.looked = (self.looked + 1) % self.places.len();
+        self.ask_about(self.places[self.looked]);
     }
 
-    fn ask_oracles(&mut self, mut ask: impl FnMut(&mut dyn Oracle, Observed<'_>) -> Result<(), Violation>) {
-        let mut oracles = std::mem::take(&mut self.oracles);
-        let observed = self.observed();
-        for oracle in &mut oracles {
-            if let Err(violation) = ask(oracle.as_mut(), observed) {
-                self.fail(&violation.to_string());
-            }
-        }
-        self.oracles = oracles;
+    fn ask_about(&mut self, pool: PoolUid) {
+        self.ask(|oracles, observed| match observed.view.pool(pool) {
+            Some(pool) => oracles.pool(&pool, observed),
+            None => Ok(()),
+        });
     }
 
-    const fn observed(&self) -> Observed<'_> {
-        let Self { now, processes, disk, clients, .. } = self;
-        Observed { now: *now, view: self.host.view(), processes, disk, clients }
+    fn ask(&mut self, ask: impl FnOnce(&mut Oracles, Observed<'_>) -> Result<(), Violation>) {
+        let Self { oracles, now, host, processes, disk, clients, .. } = self;
+        let observed = Observed { now: *now, view: host.view(), processes, disk, clients };
+        if let Err(violation) = ask(oracles, observed) {
+            self.fail(&violation.to_string());
+        }
     }
 
     pub(super) fn hold(&self, holds: bool, invariant: &str) {

@@ -3,18 +3,13 @@
 use std::time::Duration;
 
 use pool_manager_core::{
-    Answer, CommandId, Completion, Effect, EffectId, EngineRef, EvidenceReport, FileKind, LeaseId, LogClass,
-    LogEvidence, PoolUid, Preflight, ProbeKind, Signal, SpecHash, StageError,
+    Answer, CommandId, Completion, Effect, EffectId, EngineRef, FileKind, LeaseId, PoolUid, Preflight,
+    ProbeKind, SpecHash, StageError,
 };
 
 use super::{Occurrence, World};
 use crate::disk::{Content, StoredFile};
-use crate::engine::{Ending, EngineHealth, EngineProfile, TermBehaviour};
-use crate::process_table::Process;
 use crate::random::Span;
-
-/// A process in uninterruptible sleep takes this long to die of KILL.
-const STUCK_FOR: Span = Span::millis(30_000, 90_000);
 
 impl World {
     pub(super) fn carry_out(&mut self, effect: Effect) {
@@ -88,72 +83,16 @@ impl World {
         self.agenda.file(self.now + took + lag, occurrence);
     }
 
-    fn spawn(&mut self, id: EffectId, engine: EngineRef, spec: SpecHash) {
-        let profile = self.profiles.get(&spec).cloned().unwrap_or_default();
-        let (seed, now) = (self.seed, self.now);
-        let stream = self.streams.of_engines(seed, engine.pool);
-        let acknowledged_at = now + stream.span(profile.spawn_ack);
-        if stream.one_in(profile.spawn_fails_one_in) {
-            let result = Completion::Spawned(Err(profile.spawn_error));
-            return self.agenda.file(acknowledged_at, Occurrence::Completes { id, result });
-        }
-        let loaded_at = now + stream.span(profile.load);
-        let kill = if stream.one_in(profile.sticks_one_in) { STUCK_FOR } else { profile.kill };
-        let EngineProfile { health, term, lingers, hazard, .. } = profile;
-        if let Some(hazard) = hazard
-            && stream.one_in(hazard.one_in)
-            && let Some(ending) = stream.pick(&hazard.endings).cloned()
-        {
-            let at = now + stream.span(hazard.after);
-            self.agenda.file(at, Occurrence::ProcessEnds { engine, ending });
-        }
-        let pid = self.processes.next_pid();
-        self.processes.add(Process {
-            engine,
-            pid,
-            spec,
-            spawned: now,
-            loaded_at,
-            health,
-            term,
-            kill,
-            lingers,
-            probes: Vec::new(),
-            answers: Vec::new(),
-            logged: 0,
-            signals: Vec::new(),
-            acknowledged: false,
-            ended: None,
-            reaped: false,
-            evidence: EvidenceReport::default(),
-        });
-        self.agenda.file(acknowledged_at, Occurrence::SpawnLands { id, engine, pid });
-    }
-
-    /// A signal to a process that has ended and is not reaped yet does nothing, as on Linux.
-    fn signal(&mut self, engine: EngineRef, signal: Signal) {
-        let Some(process) = self.processes.get_mut(engine) else { return };
-        process.signals.push((self.now, signal));
-        let (took, status) = match (signal, process.term) {
-            (Signal::KillTree, _) => (process.kill, pool_manager_core::ExitStatus::Signal(9)),
-            (Signal::Graceful, TermBehaviour::Exits(took)) => (took, pool_manager_core::ExitStatus::Code(0)),
-            (Signal::Graceful, TermBehaviour::Ignores) => return,
-        };
-        let took = self.streams.of_engines(self.seed, engine.pool).span(took);
-        let ending = Ending::plain(status);
-        self.agenda.file(self.now + took, Occurrence::ProcessEnds { engine, ending });
-    }
-
-    /// A hanging engine is found out when the probe gives up; any other answers after a while.
+    /// An engine that hangs is found out when the probe gives up, a slow one takes its time; any other answers
+    /// after a while.
     fn probe(&mut self, id: EffectId, engine: EngineRef, kind: ProbeKind, timeout: Duration) {
         if let Some(process) = self.processes.get_mut(engine) {
             process.probes.push((self.now, kind));
         }
-        let hangs = self.processes.of(engine).is_some_and(|process| {
-            process.is_alive() && process.health == EngineHealth::Hangs && process.loaded_at <= self.now
-        });
         let took = self.streams.executors.span(self.latencies.probe).min(timeout);
-        let took = if hangs { timeout } else { took } + self.streams.executors.span(self.latencies.lag);
+        let slowness =
+            self.processes.of(engine).map_or(Duration::ZERO, |process| process.answers_after(self.now));
+        let took = took.max(slowness.min(timeout)) + self.streams.executors.span(self.latencies.lag);
         self.agenda.file(self.now + took, Occurrence::ProbeLands { id, engine, asked: self.now, timeout });
     }
 
@@ -193,15 +132,11 @@ impl World {
         if stream.one_in(traffic.renews_one_in) {
             self.agenda.file(self.now + work / 2, Occurrence::ClientRenews(lease));
         }
-        if !stream.one_in(traffic.forgets_one_in) {
+        let forgets = stream.one_in(traffic.forgets_one_in);
+        let process = self.processes.of(lease.engine);
+        let hangs = process.is_some_and(|process| self.now < process.generation_hangs_until);
+        if !forgets && !hangs {
             self.agenda.file(self.now + work, Occurrence::ClientEnds(lease));
         }
     }
-}
-
-/// The next line a process logs.
-pub(super) const fn evidence_line(process: &mut Process, class: LogClass) -> LogEvidence {
-    let offset = process.logged;
-    process.logged += 100;
-    LogEvidence { class, offset }
 }

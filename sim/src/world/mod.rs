@@ -3,14 +3,17 @@
 //! ```text
 //! agenda ── occurrence ──→ Host::handle ──→ effects ──→ agenda (what they lead to, and when)
 //! ```
-//! `acts` is what somebody outside does, `drive` moves from instant to instant, `occurrences` says what
-//! happens when an entry of the agenda is due, `effects` what the core's effects lead to, `restart` what a new
-//! start of the supervisor finds, which `journal` gives back. After every step every oracle looks.
+//! `acts` is what somebody outside does, `ail` what goes wrong with an engine, `drive` moves from instant to
+//! instant, `occurrences` says what happens when an entry of the agenda is due, `effects` what the core's effects
+//! lead to, `engines` how processes begin and end, `restart` what a new start of the supervisor finds, which
+//! `journal` gives back. After every step every oracle looks.
 
 mod acts;
+mod ail;
 mod config;
 mod drive;
 mod effects;
+mod engines;
 mod journal;
 mod occurrences;
 mod restart;
@@ -19,8 +22,8 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use pool_manager::telemetry::{Metrics, Record};
 use pool_manager_core::{
-    Answer, CommandId, Correlation, EngineSpec, Event, Host, HostConfig, PoolName, PoolUid, SpecHash, Time,
-    View,
+    Answer, CommandId, Correlation, Effect, EngineSpec, Event, Host, HostConfig, PoolName, PoolUid, SpecHash,
+    Time, View,
 };
 
 pub use config::{Latencies, TurnOrder, WorldConfig, test_pool};
@@ -30,8 +33,9 @@ use crate::clients::{Clients, Traffic};
 use crate::disk::Disk;
 use crate::engine::EngineProfile;
 use crate::fault::Place;
+use crate::mishap::Mishaps;
 use crate::operator::Operator;
-use crate::oracle::{self, Oracle};
+use crate::oracle::{Oracle, Oracles};
 use crate::process_table::ProcessTable;
 use crate::random::{Entity, Stream};
 use crate::release::Resources;
@@ -57,6 +61,9 @@ pub struct World {
     /// Every spec the host was ever told of.
     specs: BTreeMap<SpecHash, EngineSpec>,
     profiles: BTreeMap<SpecHash, EngineProfile>,
+    mishaps: Mishaps,
+    /// Nothing strikes any more: engines that are started from now on behave.
+    calm: bool,
     staging: Staging,
     resources: Resources,
     names: BTreeMap<PoolUid, PoolName>,
@@ -72,7 +79,13 @@ pub struct World {
     /// Commands whose answers somebody will ask for.
     awaited: BTreeSet<CommandId>,
     answers: BTreeMap<CommandId, Answer>,
-    oracles: Vec<Box<dyn Oracle>>,
+    oracles: Box<Oracles>,
+    /// What a step gave, drained at its end: kept for its room.
+    effects: Vec<Effect>,
+    /// The pools a step touched: kept for its room.
+    touched: Vec<PoolUid>,
+    /// The place of the pool that was looked at last though no step was about it.
+    looked: usize,
     trace: Trace,
     telemetry: Option<Telemetry>,
     journal: Option<Journal>,
@@ -115,6 +128,8 @@ impl World {
             latencies,
             specs: BTreeMap::new(),
             profiles: BTreeMap::new(),
+            mishaps: Mishaps::default(),
+            calm: false,
             staging: Staging::default(),
             resources: Resources::default(),
             names: BTreeMap::new(),
@@ -133,7 +148,10 @@ impl World {
             commands: 0,
             awaited: BTreeSet::new(),
             answers: BTreeMap::new(),
-            oracles: oracle::all(),
+            oracles: Box::default(),
+            effects: Vec::new(),
+            touched: Vec::new(),
+            looked: 0,
             trace: Trace::default(),
             telemetry: None,
             journal: None,
@@ -149,7 +167,7 @@ impl World {
 
     /// Adds an oracle to the built-in ones.
     pub fn add_oracle(&mut self, oracle: Box<dyn Oracle>) {
-        self.oracles.push(oracle);
+        self.oracles.add(oracle);
     }
 
     /// The virtual clock.

@@ -3,15 +3,14 @@
 use core::time::Duration;
 
 use pool_manager_core::{
-    Completion, EffectId, EngineRef, FileKind, Input, LeaseId, PoolUid, Priority, ProbeAnswer, ReleaseAnswer,
-    Spawned, SpecHash, Time, Verb,
+    Completion, EffectId, EngineRef, FileKind, Input, LeaseId, LogClass, PoolUid, Priority, ProbeAnswer,
+    ReleaseAnswer, Spawned, SpecHash, Time, Verb,
 };
 
-use super::effects::evidence_line;
 use super::{World, correlation_of};
 use crate::clients::Request;
 use crate::disk::StoredFile;
-use crate::engine::{Ending, EngineHealth};
+use crate::engine::Ending;
 
 /// One entry of the agenda.
 #[derive(Clone, Debug)]
@@ -26,16 +25,22 @@ pub(super) enum Occurrence {
     ClientRenews(LeaseId),
     /// An effect comes to an end that was certain when it was given.
     Completes { id: EffectId, result: Completion },
+    /// An engine dies by itself, unless it has ended.
+    EngineDies { engine: EngineRef, ending: Ending },
     /// What was found out about an end is known.
     EvidenceLands { id: EffectId, engine: EngineRef },
     /// The operator does something, and will again.
     OperatorActs,
     /// A probe reaches its engine.
     ProbeLands { id: EffectId, engine: EngineRef, asked: Time, timeout: Duration },
-    /// A process ends, unless it has.
+    /// A process ends of a signal, unless it has ended.
     ProcessEnds { engine: EngineRef, ending: Ending },
     /// The core hears of an end.
     ExitSeen { engine: EngineRef },
+    /// A live engine logs lines, one of these after the other, and will again.
+    Logs { engine: EngineRef, classes: Vec<LogClass>, left: u32, every: Duration },
+    /// The number of an engine of which nothing is left is given back.
+    PidIsFree { engine: EngineRef },
     /// A release check looks.
     ReleaseLands { id: EffectId, spec: SpecHash },
     /// A file is gone.
@@ -46,6 +51,12 @@ pub(super) enum Occurrence {
     StageLands { id: EffectId },
     /// A staging moves.
     StageMoves { id: EffectId },
+    /// What kept a process from running passes.
+    Thaws { engine: EngineRef },
+    /// A worker ends, unless it has ended.
+    WorkerEnds { engine: EngineRef, place: usize },
+    /// An engine makes its workers.
+    WorkersBegin { engine: EngineRef, count: u32 },
     /// A file is there.
     WriteLands { id: EffectId, file: FileKind, stored: StoredFile },
 }
@@ -63,13 +74,19 @@ impl Occurrence {
             Self::ClientAsks(_)
             | Self::ClientEnds(_)
             | Self::ClientRenews(_)
+            | Self::EngineDies { .. }
+            | Self::Logs { .. }
             | Self::OperatorActs
-            | Self::ProcessEnds { .. } => true,
+            | Self::ProcessEnds { .. }
+            | Self::Thaws { .. }
+            | Self::WorkerEnds { .. }
+            | Self::WorkersBegin { .. } => true,
             Self::Arrives(_)
             | Self::Completes { .. }
             | Self::EvidenceLands { .. }
             | Self::ProbeLands { .. }
             | Self::ExitSeen { .. }
+            | Self::PidIsFree { .. }
             | Self::ReleaseLands { .. }
             | Self::RemovalLands { .. }
             | Self::SpawnLands { .. }
@@ -104,7 +121,10 @@ impl Occurrence {
             Self::ClientEnds(_)
             | Self::ClientRenews(_)
             | Self::Completes { .. }
+            | Self::EngineDies { .. }
             | Self::EvidenceLands { .. }
+            | Self::Logs { .. }
+            | Self::PidIsFree { .. }
             | Self::ProbeLands { .. }
             | Self::ProcessEnds { .. }
             | Self::ExitSeen { .. }
@@ -113,8 +133,21 @@ impl Occurrence {
             | Self::SpawnLands { .. }
             | Self::StageLands { .. }
             | Self::StageMoves { .. }
+            | Self::Thaws { .. }
+            | Self::WorkerEnds { .. }
+            | Self::WorkersBegin { .. }
             | Self::WriteLands { .. } => false,
         }
+    }
+
+    /// Whether a client of this engine's is done then.
+    pub(super) fn is_end_of_work(&self, engine: EngineRef) -> bool {
+        matches!(self, Self::ClientEnds(lease) if lease.engine == engine)
+    }
+
+    /// Whether it is something that strikes, and does not once everybody is calm.
+    pub(super) const fn is_trouble(&self) -> bool {
+        matches!(self, Self::EngineDies { .. } | Self::Logs { .. })
     }
 }
 
@@ -141,10 +174,14 @@ impl World {
             Occurrence::ProbeLands { id, engine, asked, timeout } => {
                 self.probe_lands(id, engine, asked, timeout);
             }
-            Occurrence::ProcessEnds { engine, ending } => self.process_ends(engine, &ending),
+            Occurrence::EngineDies { engine, ending } | Occurrence::ProcessEnds { engine, ending } => {
+                self.process_ends(engine, ending);
+            }
             Occurrence::ExitSeen { engine } => self.exit_seen(engine),
+            Occurrence::Logs { engine, classes, left, every } => self.logs(engine, classes, left, every),
+            Occurrence::PidIsFree { engine } => self.free_pid(engine),
             Occurrence::ReleaseLands { id, spec } => {
-                let in_use = self.processes.alive(id.pool).next().is_some();
+                let in_use = self.processes.not_over().any(|process| process.engine.pool == id.pool);
                 let answer = self.specs.get(&spec).map_or(ReleaseAnswer::Free, |spec| {
                     self.resources.check(id.pool, spec, in_use, self.now)
                 });
@@ -166,6 +203,9 @@ impl World {
                 }
             }
             Occurrence::StageMoves { id } => self.feed(Input::StageProgress { effect: id }),
+            Occurrence::Thaws { engine } => self.thaw_if_due(engine),
+            Occurrence::WorkerEnds { engine, place } => self.worker_ends(engine, place),
+            Occurrence::WorkersBegin { engine, count } => self.workers_begin(engine, count),
             Occurrence::WriteLands { id, file, stored } => {
                 self.disk.write(file, stored);
                 self.complete(id, Completion::FileDone(Ok(())));
@@ -177,51 +217,20 @@ impl World {
         self.feed(Input::Completed { effect, result });
     }
 
-    fn process_ends(&mut self, engine: EngineRef, ending: &Ending) {
-        let now = self.now;
-        let Some(process) = self.processes.get_mut(engine).filter(|process| process.is_alive()) else {
-            return;
-        };
-        process.ended = Some((now, ending.status));
-        for class in &ending.log {
-            let line = evidence_line(process, *class);
-            process.evidence.log.push(line);
-        }
-        process.evidence.oom_kill = Some(ending.oom_kill);
-        let (lingers, pool) = (process.lingers, engine.pool);
-        let lingers = self.streams.of_engines(self.seed, pool).span(lingers);
-        self.resources.linger(pool, now + lingers);
-        if self.is_down() {
-            // Nobody waits for it; the next start of the supervisor finds it.
-            return;
-        }
-        let noticed = self.streams.executors.span(self.latencies.exit_notice);
-        self.agenda.file(now + noticed, Occurrence::ExitSeen { engine });
-    }
-
-    fn exit_seen(&mut self, engine: EngineRef) {
-        let Some(process) = self.processes.get_mut(engine) else { return };
-        let Some((_, status)) = process.ended else { return };
-        process.reaped = true;
-        self.feed(Input::Exited { engine, status });
-    }
-
     fn probe_lands(&mut self, id: EffectId, engine: EngineRef, asked: Time, timeout: Duration) {
         let now = self.now;
+        let busy = self.clients.book(engine.pool).is_some_and(|book| !book.active.is_empty());
         let process = self.processes.of(engine).filter(|process| process.is_alive());
+        let slowness = process.map_or(Duration::ZERO, |process| process.answers_after(now)).min(timeout);
+        if now < asked + slowness {
+            // It became slow while the probe was under way.
+            let again = Occurrence::ProbeLands { id, engine, asked, timeout };
+            return self.agenda.file(asked + slowness, again);
+        }
         let answer = match process {
             None => ProbeAnswer::Refused,
-            Some(process) if process.loaded_at > now => ProbeAnswer::Loading,
-            Some(process) => match process.health {
-                EngineHealth::Healthy => ProbeAnswer::Healthy,
-                EngineHealth::Status(status) => ProbeAnswer::Unhealthy { status },
-                EngineHealth::Hangs if now >= asked + timeout => ProbeAnswer::TimedOut,
-                // It began to hang while the probe was under way.
-                EngineHealth::Hangs => {
-                    let again = Occurrence::ProbeLands { id, engine, asked, timeout };
-                    return self.agenda.file(asked + timeout, again);
-                }
-            },
+            Some(_) if slowness >= timeout && !timeout.is_zero() => ProbeAnswer::TimedOut,
+            Some(process) => process.answer(now, busy),
         };
         if let Some(process) = self.processes.get_mut(engine) {
             process.answers.push((now, answer));

@@ -17,6 +17,7 @@ impl World {
     pub fn kill_supervisor(&mut self) {
         self.down = true;
         self.agenda.retain(super::Occurrence::outlives_supervisor);
+        self.init_reaps();
     }
 
     /// The supervisor is started again with what its journal gives back, in this instant.
@@ -65,6 +66,7 @@ impl World {
             telemetry.metrics = Metrics::default();
         }
         let census = self.census();
+        self.sweep_leftovers();
         self.feed(Input::Resume(Box::new(census)));
         self.run_instant();
     }

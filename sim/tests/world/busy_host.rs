@@ -135,5 +135,6 @@ fn profile(kind: u64) -> EngineProfile {
         spawn_fails_one_in: 8,
         spawn_error: SpawnError::NoResources,
         sticks_one_in: if kind.is_multiple_of(5) { 10 } else { 0 },
+        ..EngineProfile::default()
     }
 }
