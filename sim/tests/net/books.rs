@@ -13,11 +13,11 @@ use crate::stage::{Fault, Stage};
 use crate::supervisor::SUPERVISOR;
 
 /// Weather and routers rest from here on.
-const CALM: Duration = Duration::from_secs(14);
+const CALM: Duration = Duration::from_secs(11);
 /// The routers' last requests are over: every patience is shorter, and so is every wait in the queue.
-const AUDIT: Duration = Duration::from_secs(24);
+const AUDIT: Duration = Duration::from_secs(21);
 /// The longest life of a lease has passed since, and every idle connection's.
-const END: Duration = Duration::from_secs(41);
+const END: Duration = Duration::from_secs(37);
 
 /// Three routers under weather, one of which is restarted, and one on a good network.
 pub(crate) fn play(seed: u64) -> Vec<String> {
@@ -37,12 +37,12 @@ pub(crate) fn play(seed: u64) -> Vec<String> {
             stage.weather(&name, SUPERVISOR, Duration::from_secs(1), CALM);
         }
     }
-    let crash = Duration::from_secs(2) + stage.dice.millis(0, 9000);
+    let crash = Duration::from_secs(2) + stage.dice.millis(0, 7000);
     stage.at(crash, Fault::Crash("router-3".to_owned()));
     let back = crash + stage.dice.millis(10, 4000);
     stage.at(back, Fault::Bounce("router-3".to_owned()));
     if stage.dice.one_in(2) {
-        let (at, place) = (stage.dice.millis(3000, 13_000), stage.dice.below(2) as usize);
+        let (at, place) = (stage.dice.millis(3000, 10_000), stage.dice.below(2) as usize);
         stage.at(at, Fault::EngineDies(place));
     }
     let supervisor = stage.supervisor.clone();
@@ -58,7 +58,7 @@ pub(crate) fn play(seed: u64) -> Vec<String> {
             let ledgers = auditor::read(&supervisor).await.expect("the supervisor runs");
             auditor::compare(&supervisor, &books, &ledgers, &log);
             let granted: u64 = ledgers.values().map(|ledger| ledger.totals.granted).sum();
-            assert!(granted > 10, "too little happened: {granted} leases");
+            assert!(granted >= 5, "too little happened: {granted} leases");
             for (pool, ledger) in ledgers {
                 assert!(ledger.active.is_empty(), "{pool}: leases outlived their time: {ledger:?}");
                 assert_eq!(ledger.queued, 0, "{pool}: asks wait for nobody");
