@@ -51,8 +51,8 @@
 //! | W02 | an effect is completed exactly once | `completions` |
 //! | W03 | no file outlives its engine | `files` |
 
-pub(crate) mod adoption;
 mod admission;
+pub(crate) mod adoption;
 mod at_rest;
 mod backoff;
 mod bounds;

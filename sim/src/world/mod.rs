@@ -33,8 +33,8 @@ use std::time::Duration;
 use pool_manager::telemetry::{Metrics, Record};
 use pool_manager_core::journal::ReadError;
 use pool_manager_core::{
-    Answer, CommandId, Correlation, Effect, EngineSpec, Event, Host, HostConfig, OperationId, PoolName, PoolSpec,
-    PoolUid, SpecHash, Time, View,
+    Answer, CommandId, Correlation, Effect, EngineSpec, Event, Host, HostConfig, OperationId, PoolName,
+    PoolSpec, PoolUid, SpecHash, Time, View,
 };
 
 pub use config::{Latencies, TurnOrder, WorldConfig, test_pool};
