@@ -55,6 +55,6 @@ pub(super) fn reason(room: &str, row: &str, column: &str) -> Option<&'static str
 #[cfg(test)]
 pub(super) fn names() -> impl Iterator<Item = (&'static str, &'static str, &'static str)> {
     CANNOT.iter().flat_map(|(room, rows, columns, _)| {
-        rows.split('|').flat_map(|row| columns.split('|').map(|column| (*room, row, column)))
+        rows.split('|').flat_map(move |row| columns.split('|').map(move |column| (*room, row, column)))
     })
 }

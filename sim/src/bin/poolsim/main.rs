@@ -59,6 +59,7 @@ enum Command {
     Shrink(shrink::Shrink),
     Run(run::Run),
     Families(catalogue::Families),
+    Marks(catalogue::Marks),
 }
 
 /// What a command found, as an exit code tells it.
@@ -69,6 +70,7 @@ enum Verdict {
     Unsafe,
     Stuck,
     NotDeterministic,
+    MarksMissed,
 }
 
 impl Verdict {
@@ -79,6 +81,7 @@ impl Verdict {
             Self::Unsafe => 2,
             Self::Stuck => 3,
             Self::NotDeterministic => 4,
+            Self::MarksMissed => 5,
         }
     }
 }
@@ -100,6 +103,7 @@ fn main() -> ExitCode {
         Command::Shrink(shrink) => shrink::run(shrink),
         Command::Run(run) => run::run(run).map(|()| Verdict::Good),
         Command::Families(families) => catalogue::families(families),
+        Command::Marks(marks) => catalogue::marks(marks),
     };
     let verdict = verdict.unwrap_or_else(|error| {
         eprintln!("poolsim: {error}");
