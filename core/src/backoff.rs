@@ -43,6 +43,12 @@ pub(crate) fn base(policy: &RestartPolicy, failures: u32, class: CrashClass) -> 
     base.max(policy.backoff_floor).min(policy.backoff_cap)
 }
 
+/// From this many failures in a row on, one more does not wait longer.
+pub(crate) fn failures_at_cap(policy: &RestartPolicy) -> u32 {
+    let reaches = |failures: &u32| base(policy, *failures, CrashClass::Unknown) >= policy.backoff_cap;
+    (1..64).find(reaches).unwrap_or(64)
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;

@@ -13,6 +13,7 @@ use core::time::Duration;
 
 use serde::{Deserialize, Serialize};
 
+use crate::fingerprint::Fingerprint;
 use crate::journal::CircuitFacts;
 use crate::spec::RestartPolicy;
 use crate::time::Time;
@@ -136,6 +137,21 @@ impl Default for Circuits {
 }
 
 impl Circuits {
+    pub(crate) fn write_fingerprint(&self, to: &mut Fingerprint, policy: &RestartPolicy) {
+        for Circuit { kind: _, failures, state, open_for } in [&self.general, &self.cuda] {
+            to.add(&(state.name() as u8));
+            match state {
+                // Never opened by failures where the threshold is 0; opened as for the first time.
+                State::Closed => to.add(failures.min(&policy.circuit_failures)),
+                State::Open { until } => {
+                    to.deadline(*until);
+                    to.add(open_for);
+                }
+                State::HalfOpen => to.add(open_for),
+            }
+        }
+    }
+
     /// An attempt failed. `tried`: there was a process, so that a half-open circuit had its trial, whatever
     /// class the failure is of.
     pub(crate) fn failed(

@@ -8,6 +8,7 @@ use core::time::Duration;
 
 use serde::{Deserialize, Serialize};
 
+use crate::fingerprint::Fingerprint;
 use crate::id::PoolUid;
 use crate::time::Time;
 
@@ -65,7 +66,8 @@ pub enum Due {
 }
 
 impl Due {
-    pub(crate) const ALL: [Self; 23] = [
+    /// Every kind.
+    pub const ALL: [Self; 23] = [
         Self::CircuitHalfOpen,
         Self::DrainDeadline,
         Self::GateOpens,
@@ -186,6 +188,11 @@ impl Deadlines {
                 self.arm(due, at + by);
             }
         }
+    }
+
+    pub(crate) fn write_fingerprint(&self, to: &mut Fingerprint) {
+        let Self { at } = self;
+        at.iter().for_each(|at| to.deadline(*at));
     }
 
     /// The earliest, in (time, kind) order.

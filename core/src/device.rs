@@ -10,6 +10,7 @@ use alloc::vec::Vec;
 
 use serde::{Deserialize, Serialize};
 
+use crate::fingerprint::Fingerprint;
 use crate::id::PoolUid;
 
 /// Which pool's stuck engine holds which devices.
@@ -21,6 +22,16 @@ pub(crate) struct Quarantine {
 }
 
 impl Quarantine {
+    pub(crate) fn write_fingerprint(&self, to: &mut Fingerprint) {
+        let Self { held, healed } = self;
+        to.add(&held.len());
+        for (pool, devices) in held {
+            to.pool(*pool);
+            to.add(devices);
+        }
+        to.add(healed);
+    }
+
     pub(crate) fn put(&mut self, pool: PoolUid, devices: &[String]) {
         if !devices.is_empty() {
             self.held.insert(pool, devices.into());

@@ -4,6 +4,8 @@
 use serde::{Deserialize, Serialize};
 
 use crate::deadline::Due;
+use crate::fingerprint::Fingerprint;
+use crate::id::{EffectId, PoolUid};
 
 /// The kinds of effect that are answered.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
@@ -84,6 +86,16 @@ impl Errands {
             *place = 0;
         }
         Some(sequence)
+    }
+
+    pub(crate) fn write_fingerprint(&self, to: &mut Fingerprint, pool: PoolUid) {
+        let Self { issued: _, open } = self;
+        for sequence in open {
+            to.add(&(*sequence != 0));
+            if *sequence != 0 {
+                to.effect(EffectId { pool, sequence: *sequence });
+            }
+        }
     }
 
     pub(crate) fn is_open(&self, errand: Errand) -> bool {

@@ -11,13 +11,13 @@ use serde::{Deserialize, Serialize};
 use crate::effect::FileKind;
 
 /// Both files of a pool.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash, Serialize, Deserialize)]
 pub(crate) struct Files {
     pid: File,
     handoff: File,
 }
 
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
 struct File {
     wanted: bool,
     /// Believed: a failed action counts as done, so that a sick disk cannot hold a pool up. `None`: whoever

@@ -242,7 +242,7 @@ pub struct Preflight {
 
 /// Which bytes a model is: a number made of its digest, or of path, size and time of change where there is no
 /// digest. The core only compares it.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
 #[serde(transparent)]
 pub struct ModelStamp(pub u64);
 

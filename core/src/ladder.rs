@@ -11,7 +11,7 @@ use crate::spec::StopPolicy;
 use crate::time::Time;
 
 /// Where on the ladder a stop stands.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
 pub(crate) enum Ladder {
     /// The spawn is not acknowledged yet: there is nothing to signal.
     Unspawned {

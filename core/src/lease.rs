@@ -9,6 +9,7 @@ use alloc::vec::Vec;
 
 use serde::{Deserialize, Serialize};
 
+use crate::fingerprint::Fingerprint;
 use crate::id::{CommandId, Correlation, EngineRef, Holder, Incarnation, LeaseId, PoolUid};
 use crate::input::Priority;
 use crate::journal::{ActiveLeaseFacts, LeaseFacts};
@@ -97,6 +98,9 @@ struct Lease {
     expires: Time,
 }
 
+/// A start of the supervisor gives out no more numbers than this.
+const NUMBERS_A_START: u64 = 1_000_000_000;
+
 /// Every this many grants from the queue, the oldest batch ask goes first.
 const BATCH_TURN: u8 = 8;
 
@@ -119,6 +123,12 @@ impl LeaseBook {
             self.by_expiry.insert((expires, sequence));
         }
         LeaseId { engine, sequence }
+    }
+
+    /// The supervisor was started again, and may not know of the last grants of the one before: their numbers must
+    /// not be given out to others while their holders work on. So every start has numbers of its own.
+    pub(crate) fn skip_unknown(&mut self, epoch: u32) {
+        self.issued = self.issued.max(u64::from(epoch) * NUMBERS_A_START);
     }
 
     /// Ends an active lease. `false`: it is not active.
@@ -308,6 +318,28 @@ impl LeaseBook {
     pub(crate) fn next_give_up(&self) -> Option<Time> {
         let fronts = [self.interactive.front(), self.batch.front()];
         fronts.into_iter().flatten().map(|ask| ask.until).min()
+    }
+
+    pub(crate) fn write_fingerprint(&self, to: &mut Fingerprint, pool: PoolUid) {
+        let Self { active, by_expiry: _, interactive, batch, since_batch, totals: _, issued: _, progress: _ } =
+            self;
+        to.add(&active.len());
+        for (sequence, lease) in active {
+            let Lease { incarnation, holder: _, priority: _, granted: _, expires } = lease;
+            let engine = EngineRef { pool, incarnation: *incarnation };
+            to.engine(engine);
+            to.lease(LeaseId { engine, sequence: *sequence });
+            to.deadline(*expires);
+        }
+        for queue in [interactive, batch] {
+            to.add(&queue.len());
+            for Ask { command, correlation: _, holder: _, priority: _, ttl, until } in queue {
+                to.command(*command);
+                to.add(ttl);
+                to.deadline(*until);
+            }
+        }
+        to.add(since_batch);
     }
 
     fn count(&mut self, how: LeaseEnding) {

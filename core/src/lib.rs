@@ -37,6 +37,7 @@ mod effect;
 mod errand;
 mod event;
 mod files;
+mod fingerprint;
 mod gate;
 mod host;
 mod id;
@@ -63,6 +64,7 @@ pub use breaker::{CircuitKind, CircuitState, CircuitView};
 pub use deadline::Due;
 pub use effect::{Effect, FileKind, ProbeKind, Signal};
 pub use event::{DrainOutcome, Event, EventKind};
+pub use fingerprint::Fingerprint;
 pub use gate::{Gates, ReleaseGate};
 pub use host::{Host, View};
 pub use id::{

@@ -9,12 +9,13 @@ use core::time::Duration;
 
 use serde::{Deserialize, Serialize};
 
+use crate::fingerprint::Fingerprint;
 use crate::id::PoolUid;
 use crate::spec::LimiterPolicy;
 use crate::time::Time;
 
 /// Who goes first, in this order.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
 pub(crate) enum Rank {
     Rollback,
     Operator,
@@ -109,6 +110,20 @@ impl Limiter {
                 self.leave(pool);
                 self.forget_waiting(pool);
             }
+        }
+    }
+
+    pub(crate) fn write_fingerprint(&self, to: &mut Fingerprint) {
+        let Self { policy, loading, waiting, restarts, asked: _ } = self;
+        to.add(&loading.len());
+        loading.iter().for_each(|pool| to.pool(*pool));
+        to.add(&waiting.len());
+        for (rank, _, pool) in waiting {
+            to.add(rank);
+            to.pool(*pool);
+        }
+        if policy.restarts_least > 0 {
+            to.recent(restarts.iter().copied(), policy.restarts_within);
         }
     }
 

@@ -7,6 +7,7 @@ use core::time::Duration;
 
 use serde::{Deserialize, Serialize};
 
+use crate::fingerprint::Fingerprint;
 use crate::input::ProbeAnswer;
 use crate::spec::LivenessPolicy;
 use crate::time::Time;
@@ -34,6 +35,15 @@ pub(crate) enum Pulse {
 impl Liveness {
     pub(crate) const fn begin(now: Time, progress: u64) -> Self {
         Self { misses: 0, last_healthy: now, progress_seen: progress }
+    }
+
+    pub(crate) fn write_fingerprint(&self, to: &mut Fingerprint, progress: u64, policy: &LivenessPolicy) {
+        let Self { misses, last_healthy, progress_seen } = self;
+        to.add(misses);
+        if !policy.progress_grace.is_zero() {
+            to.past(*last_healthy, policy.progress_grace);
+            to.add(&(*progress_seen != progress));
+        }
     }
 
     /// The machine was suspended: patience does not run out meanwhile.

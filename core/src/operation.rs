@@ -14,7 +14,7 @@ use crate::time::Time;
 use crate::verdict::Verdict;
 
 /// The kinds, lowest precedence first: the order of the variants is the precedence.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 pub enum OperationKind {
     /// Start, and say when Ready.

@@ -99,7 +99,7 @@ impl HoldReason {
 }
 
 /// What the operator wants of a pool. Down never spawns.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 pub enum Wanted {
     /// No engine.
@@ -109,7 +109,7 @@ pub enum Wanted {
 }
 
 /// Who wanted a pool down.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 pub enum DownBy {
     /// The engine ended cleanly by itself.
@@ -155,7 +155,7 @@ pub(crate) struct Engine {
 }
 
 /// Who asked for a start, and so which gates it passes and what its failure counts for.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
 pub(crate) enum StartCause {
     /// An operator let this restart pass backoff, window and circuits; its failure counts for nothing.
     Allowed,

@@ -6,6 +6,7 @@ use core::time::Duration;
 
 use serde::{Deserialize, Serialize};
 
+use crate::fingerprint::Fingerprint;
 use crate::input::ProbeAnswer;
 use crate::time::Time;
 use crate::verdict::{Evidence, LogEvidence};
@@ -41,6 +42,13 @@ impl Signs {
             *free = Some((at, answer));
         }
         self
+    }
+
+    /// The numbers and the probes that failed are for people.
+    pub(crate) fn write_fingerprint(&self, to: &mut Fingerprint, span: Duration) {
+        let Self { cuda_line, xid, misses: _ } = self;
+        to.optional_past(cuda_line.map(|(_, at)| at), span);
+        to.optional_past(xid.map(|(_, at)| at), span);
     }
 
     /// A healthy answer: failures before it prove nothing.

@@ -214,7 +214,7 @@ pub struct ReloadPolicy {
 }
 
 /// What becomes of a reload whose drain does not end in time.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 pub enum OnDrainTimeout {
     /// It is given up; the engine goes on.

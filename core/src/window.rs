@@ -9,6 +9,7 @@ use core::time::Duration;
 
 use serde::{Deserialize, Serialize};
 
+use crate::fingerprint::Fingerprint;
 use crate::spec::RestartPolicy;
 use crate::time::Time;
 
@@ -52,6 +53,14 @@ pub(crate) struct Restarted {
 }
 
 impl RestartWindow {
+    pub(crate) fn write_fingerprint(&self, to: &mut Fingerprint, policy: &RestartPolicy) {
+        let Self { starts: Recent { at }, storms: Storms { rages, total: _ } } = self;
+        let window = if policy.window_restarts > 0 { policy.window } else { Duration::ZERO };
+        let storm = if policy.storm_restarts > 0 { policy.storm_within } else { Duration::ZERO };
+        to.recent(at.iter().copied(), window.max(storm));
+        to.add(rages);
+    }
+
     /// When the next automatic restart may come; `None`: now.
     pub(crate) fn room_at(&self, now: Time, policy: &RestartPolicy) -> Option<Time> {
         let most = usize::try_from(policy.window_restarts).unwrap_or(usize::MAX);
@@ -109,6 +118,11 @@ pub(crate) struct OomWindow {
 }
 
 impl OomWindow {
+    /// A storm of these is only said aloud.
+    pub(crate) fn write_fingerprint(&self, _to: &mut Fingerprint) {
+        let Self { ends: _, storms: _ } = self;
+    }
+
     /// One more end. `Some`: a storm began with it, of so many.
     pub(crate) fn record(&mut self, now: Time, policy: &RestartPolicy) -> Option<u32> {
         self.ends.add(now, policy.oom_storm_within);

@@ -37,6 +37,14 @@ impl<T> Agenda<T> {
         self.entries.retain(|_, thing| keeps(thing));
     }
 
+    /// Takes out what is not to happen any more, in the order in which it would have.
+    pub(crate) fn take_all(&mut self, takes: impl Fn(&T) -> bool) -> Vec<T> {
+        let (taken, kept): (Vec<_>, Vec<_>) =
+            std::mem::take(&mut self.entries).into_iter().partition(|(_, thing)| takes(thing));
+        self.entries = kept.into_iter().collect();
+        taken.into_iter().map(|(_, thing)| thing).collect()
+    }
+
     /// When the next thing happens.
     pub(crate) fn next_at(&self) -> Option<Time> {
         self.entries.first_key_value().map(|((at, _), _)| *at)

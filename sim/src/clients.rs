@@ -6,7 +6,7 @@
 use std::collections::{BTreeMap, BTreeSet};
 use std::time::Duration;
 
-use pool_manager_core::{Answer, CommandId, LeaseEnding, LeaseId, PoolUid};
+use pool_manager_core::{Answer, CommandId, LeaseEnding, LeaseId, LeaseTotals, PoolUid};
 
 use crate::random::Span;
 
@@ -46,11 +46,24 @@ pub struct Clients {
     books: BTreeMap<PoolUid, Book>,
     /// Asks and ends that were sent and not answered.
     open: BTreeMap<CommandId, Request>,
+    /// Every lease that anybody ever heard of.
+    heard_of: BTreeSet<LeaseId>,
+}
+
+/// How long a holder keeps what it is granted.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Stay {
+    /// As the pool's traffic says.
+    AsTraffic,
+    /// So long; then it ends its lease.
+    For(Duration),
+    /// It never ends its lease.
+    Forgets,
 }
 
 #[derive(Clone, Copy, Debug)]
 pub(crate) enum Request {
-    Ask { pool: PoolUid },
+    Ask { pool: PoolUid, stays: Stay },
     End { lease: LeaseId },
     Renew,
 }
@@ -67,7 +80,7 @@ impl Clients {
     pub fn waiting(&self, pool: PoolUid) -> usize {
         self.open
             .values()
-            .filter(|request| matches!(request, Request::Ask { pool: of } if *of == pool))
+            .filter(|request| matches!(request, Request::Ask { pool: of, .. } if *of == pool))
             .count()
     }
 
@@ -75,14 +88,14 @@ impl Clients {
         self.open.insert(command, request);
     }
 
-    /// Takes a reply; returns the lease it granted.
-    pub(crate) fn answered(&mut self, command: CommandId, answer: &Answer) -> Option<(PoolUid, LeaseId)> {
+    /// Takes a reply; returns the lease it granted, and for how long its holder keeps it.
+    pub(crate) fn answered(&mut self, command: CommandId, answer: &Answer) -> Option<(LeaseId, Stay)> {
         match (self.open.remove(&command)?, answer) {
-            (Request::Ask { pool }, Answer::Granted { lease, .. }) => {
+            (Request::Ask { pool, stays }, Answer::Granted { lease, .. }) => {
                 let book = self.books.entry(pool).or_default();
                 book.granted += 1;
                 book.active.insert(*lease);
-                Some((pool, *lease))
+                Some((*lease, stays))
             }
             (Request::End { lease }, Answer::LeaseEnded) => {
                 let book = self.books.entry(lease.engine.pool).or_default();
@@ -92,6 +105,18 @@ impl Clients {
             }
             (Request::Ask { .. } | Request::End { .. } | Request::Renew, _) => None,
         }
+    }
+
+    /// Somebody hears of a lease; whether nobody ever heard of it before.
+    pub(crate) fn knows_new(&mut self, lease: LeaseId) -> bool {
+        self.heard_of.insert(lease)
+    }
+
+    /// A supervisor that lost some of its memory knows no more than this, and will count on from here.
+    pub(crate) fn know_only(&mut self, pool: PoolUid, totals: LeaseTotals, active: BTreeSet<LeaseId>) {
+        let LeaseTotals { granted, completed, expired, cut, lost } = totals;
+        let told = [(LeaseEnding::Expired, expired), (LeaseEnding::Cut, cut), (LeaseEnding::Lost, lost)];
+        self.books.insert(pool, Book { active, granted, completed, told: told.into() });
     }
 
     /// A holder is told that its lease is over.

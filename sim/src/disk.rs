@@ -1,8 +1,12 @@
-//! The disk of the simulated host: PID and handoff files, with what they say.
+//! The disk of the simulated host: PID and handoff files, with what they say, and what may be wrong with them.
 
 use std::collections::BTreeMap;
+use std::time::Duration;
 
-use pool_manager_core::{CatalogEntry, EngineRef, FileKind, PoolUid};
+use pool_manager_core::{CatalogEntry, EngineRef, FileKind, PoolUid, Time};
+use serde::{Deserialize, Serialize};
+
+use crate::plan::duration;
 
 /// One file.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -31,10 +35,32 @@ pub enum Content {
     Pid(u32),
 }
 
+/// What is wrong with writing and removing a file.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum FileTrouble {
+    /// It fails with this error number of the operating system.
+    Fails {
+        /// Such as 28, no space left.
+        errno: i32,
+    },
+    /// It comes to no end.
+    Hangs,
+    /// It is done, so much later.
+    Late {
+        /// Beyond 5 s the core has given it up.
+        #[serde(with = "duration")]
+        by: Duration,
+    },
+}
+
 /// Every file there is.
 #[derive(Clone, Debug, Default)]
 pub struct Disk {
     files: BTreeMap<(PoolUid, FileKind), StoredFile>,
+    troubles: BTreeMap<(PoolUid, FileKind), (FileTrouble, Time)>,
+    /// When the last action on a file comes to its end: there is one at a time.
+    queues: BTreeMap<(PoolUid, FileKind), Time>,
 }
 
 impl Disk {
@@ -42,6 +68,34 @@ impl Disk {
     #[must_use]
     pub fn file(&self, pool: PoolUid, kind: FileKind) -> Option<&StoredFile> {
         self.files.get(&(pool, kind))
+    }
+
+    /// Until then something is wrong with a file of a pool.
+    pub(crate) fn set_trouble(&mut self, pool: PoolUid, kind: FileKind, trouble: FileTrouble, until: Time) {
+        self.troubles.insert((pool, kind), (trouble, until));
+    }
+
+    /// What is wrong with a file now.
+    pub(crate) fn trouble(&self, pool: PoolUid, kind: FileKind, now: Time) -> Option<FileTrouble> {
+        self.troubles.get(&(pool, kind)).filter(|(_, until)| *until > now).map(|(trouble, _)| *trouble)
+    }
+
+    /// Nothing is wrong any more.
+    pub(crate) fn heal(&mut self) {
+        self.troubles.clear();
+    }
+
+    /// An action on a file would end then; answers when it does, after the one before it.
+    pub(crate) fn queue(&mut self, pool: PoolUid, kind: FileKind, now: Time, at: Time) -> Time {
+        let before = self.queues.get(&(pool, kind)).filter(|before| **before > now);
+        let at = before.map_or(at, |before| at.max(*before + Duration::from_nanos(1)));
+        self.queues.insert((pool, kind), at);
+        at
+    }
+
+    /// Whoever worked through them is gone.
+    pub(crate) fn forget_queues(&mut self) {
+        self.queues.clear();
     }
 
     pub(crate) fn write(&mut self, kind: FileKind, file: StoredFile) {

@@ -11,10 +11,13 @@ mod clients;
 mod disk;
 pub mod draws;
 mod engine;
+pub mod explore;
 pub mod fault;
+mod gpu;
 mod liveness;
 pub mod marks;
 mod mishap;
+mod network;
 mod operator;
 mod oracle;
 pub mod plan;
@@ -29,13 +32,16 @@ mod trace;
 mod world;
 
 pub use clients::{Book, Clients, Traffic};
-pub use disk::{Content, Disk, StoredFile};
+pub use disk::{Content, Disk, FileTrouble, StoredFile};
 pub use engine::{Ending, EngineHealth, EngineProfile, Hazard, TermBehaviour, Workers};
 pub use operator::Operator;
 pub use oracle::{Observed, Oracle, Violation};
 pub use process_table::{Freeze, Frozen, Process, ProcessTable, Worker};
 pub use random::{Entity, Span, Stream};
 pub use release::Resources;
-pub use staging::{Staging, StagingAsked, StagingProfile};
+pub use staging::{StageTrouble, Staging, StagingAsked, StagingProfile};
 pub use trace::{Step, Trace};
-pub use world::{Latencies, TurnOrder, World, WorldConfig, test_pool};
+pub use world::{
+    Crash, CrashPoint, EffectKind, Ends, InFlight, Latencies, Start, Timers, TurnOrder, Unacknowledged,
+    Version, World, WorldConfig, test_pool,
+};

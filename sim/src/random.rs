@@ -19,6 +19,8 @@ pub enum Entity {
     Engines(u32),
     /// Staging, files and release checks.
     Executors,
+    /// What is done to a host that is calm.
+    Liveness,
     /// The operator.
     Operator,
     /// The host of a plan.
@@ -43,6 +45,7 @@ impl Stream {
             Entity::Operator => 3,
             Entity::Setup => 4,
             Entity::Weather => 5,
+            Entity::Liveness => 6,
             Entity::Clients(pool) => 1 << 32 | u64::from(pool),
             Entity::Engines(pool) => 2 << 32 | u64::from(pool),
         });

@@ -7,6 +7,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::time::Duration;
 
 use pool_manager_core::{EffectId, ModelStamp, PoolUid, SpecHash, StageError, Time};
+use serde::{Deserialize, Serialize};
 
 use crate::random::Span;
 
@@ -27,6 +28,20 @@ pub struct StagingProfile {
     pub preflight_fails: Option<StageError>,
     /// Which bytes it is; `None`: a number of its own for every spec.
     pub stamp: Option<ModelStamp>,
+}
+
+/// What is wrong with staging for a while.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum StageTrouble {
+    /// It fails at its end.
+    Fails(StageError),
+    /// A look at it beforehand fails already.
+    PreflightFails(StageError),
+    /// It takes so many times as long.
+    Slow(u32),
+    /// After so many seconds nothing moves any more.
+    Stalls(u32),
 }
 
 /// One request of the provisioner.
@@ -52,6 +67,7 @@ pub struct Staging {
     /// How much of a model's staging is done, where it was interrupted.
     done: BTreeMap<SpecHash, Duration>,
     staged: BTreeSet<SpecHash>,
+    troubles: BTreeMap<PoolUid, (StageTrouble, Time)>,
 }
 
 impl Staging {
@@ -71,8 +87,41 @@ impl Staging {
         self.profiles.insert(spec, profile);
     }
 
-    pub(crate) fn profile(&self, spec: SpecHash) -> StagingProfile {
-        self.profiles.get(&spec).cloned().unwrap_or_default()
+    /// The bytes of a model are others from now on.
+    pub(crate) fn change(&mut self, spec: SpecHash, stamp: ModelStamp) {
+        self.profiles.entry(spec).or_default().stamp = Some(stamp);
+        self.staged.remove(&spec);
+    }
+
+    /// Until then something is wrong with whatever a pool stages.
+    pub(crate) fn set_trouble(&mut self, pool: PoolUid, trouble: StageTrouble, until: Time) {
+        self.troubles.insert(pool, (trouble, until));
+    }
+
+    /// Nothing is wrong any more.
+    pub(crate) fn heal(&mut self) {
+        self.troubles.clear();
+    }
+
+    /// What staging a model takes a pool now.
+    pub(crate) fn profile(&self, pool: PoolUid, spec: SpecHash, now: Time) -> StagingProfile {
+        let profile = self.profiles.get(&spec).cloned().unwrap_or_default();
+        match self.troubles.get(&pool).filter(|(_, until)| *until > now).map(|(trouble, _)| *trouble) {
+            None => profile,
+            Some(StageTrouble::Fails(error)) => StagingProfile { fails: Some(error), ..profile },
+            Some(StageTrouble::PreflightFails(error)) => {
+                StagingProfile { preflight_fails: Some(error), fails: Some(error), ..profile }
+            }
+            Some(StageTrouble::Slow(times)) => {
+                let Span { from, to } = profile.takes.unwrap_or(Span::millis(100, 1000));
+                let takes = Some(Span { from: from * times, to: to * times });
+                StagingProfile { takes, progress_every: Duration::from_secs(5), ..profile }
+            }
+            Some(StageTrouble::Stalls(after)) => {
+                let stalls_after = Some(Duration::from_secs(after.into()));
+                StagingProfile { stalls_after, ..profile }
+            }
+        }
     }
 
     /// Which bytes a model is.
@@ -100,15 +149,15 @@ impl Staging {
             return;
         };
         let (spec, ran) = (asked.spec, now.since(asked.at));
-        let moved = self.profile(spec).stalls_after.map_or(ran, |stalls| ran.min(stalls));
+        let moved = self.profile(asked.pool, spec, now).stalls_after.map_or(ran, |stalls| ran.min(stalls));
         *self.done.entry(spec).or_default() += moved;
     }
 
     /// A staging comes to its end; answers how.
     pub(crate) fn end(&mut self, id: EffectId, now: Time) -> Option<Result<ModelStamp, StageError>> {
         let place = self.asked.iter().rposition(|asked| asked.id == id && asked.ended.is_none())?;
-        let spec = self.asked[place].spec;
-        let result = match self.profile(spec).fails {
+        let (pool, spec) = (self.asked[place].pool, self.asked[place].spec);
+        let result = match self.profile(pool, spec, now).fails {
             Some(error) => Err(error),
             None => Ok(self.stamp(spec)),
         };

@@ -7,6 +7,7 @@
 //! feeds the next; when [`Host::poll_timeout`] comes due it feeds [`Input::Timer`]. Nothing here reads a
 //! clock or a file, so the same inputs always give the same effects.
 
+mod fingerprint;
 mod recall;
 mod resume;
 mod view;
@@ -26,7 +27,7 @@ use crate::device::Quarantine;
 use crate::effect::{Effect, Signal};
 use crate::event::{Event, EventKind};
 use crate::id::{CommandId, Correlation, EffectId, EngineRef, LeaseId, PoolName, PoolUid};
-use crate::input::{Completion, Input};
+use crate::input::{Completion, Input, Verb};
 use crate::lease::Endings;
 use crate::limiter::Limiter;
 use crate::operation::Outcomes;
@@ -109,11 +110,12 @@ impl Host {
         debug_assert!(self.outbox.effects.is_empty(), "H02: effects of the last input were not drained");
         self.now = now;
         match input {
-            Input::Command { command, correlation, pool, verb } => {
-                self.ask_pool(command, Some(correlation), pool, |pool, cx| {
+            Input::Command { command, correlation, pool, verb } => match self.port_refusal(pool, &verb) {
+                Some(refusal) => self.reply(command, Answer::Refused(refusal)),
+                None => self.ask_pool(command, Some(correlation), pool, |pool, cx| {
                     pool.command(cx, command, correlation, verb);
-                });
-            }
+                }),
+            },
             Input::Completed { effect, result } => {
                 self.stop_orphan(effect, &result);
                 self.tell_pool(effect.pool, |pool, cx| pool.completed(cx, effect.sequence, result));
@@ -218,8 +220,22 @@ impl Host {
             return Some(Refusal::NameTaken { by: *by });
         }
         let port = spec.engine.port?;
-        let holder = self.pools.iter().find(|(_, pool)| pool.port() == Some(port));
-        holder.map(|(by, _)| Refusal::PortTaken { port, by: *by })
+        self.port_holder(port, None).map(|by| Refusal::PortTaken { port, by })
+    }
+
+    /// A reload to a port of another pool would have both commit it.
+    fn port_refusal(&self, uid: PoolUid, verb: &Verb) -> Option<Refusal> {
+        let Verb::Reload(reload) = verb else { return None };
+        if self.closing.is_some() {
+            return None;
+        }
+        let port = self.pools.get(&uid)?.port_after(&reload.to)?;
+        self.port_holder(port, Some(uid)).map(|by| Refusal::PortTaken { port, by })
+    }
+
+    fn port_holder(&self, port: u16, but: Option<PoolUid>) -> Option<PoolUid> {
+        let others = self.pools.iter().filter(|(uid, _)| Some(**uid) != but);
+        others.into_iter().find(|(_, pool)| pool.claims_port(port)).map(|(uid, _)| *uid)
     }
 
     fn shut_down(&mut self, correlation: Correlation) {

@@ -1,7 +1,7 @@
 //! A host as readers see it.
 
 use crate::host::Host;
-use crate::id::{OperationId, PoolName, PoolUid};
+use crate::id::{EffectId, OperationId, PoolName, PoolUid};
 use crate::operation::Operation;
 use crate::pool::Pool;
 use crate::time::Time;
@@ -42,6 +42,14 @@ impl<'a> View<'a> {
     pub fn operation(self, id: OperationId) -> Option<&'a Operation> {
         let running = self.host.pools.values().filter_map(Pool::operation).find(|op| op.id == id);
         running.or_else(|| self.host.books.outcomes.find(id))
+    }
+
+    /// Whether somebody waits for this effect's answer; one that nobody waits for is stale and changes nothing.
+    #[must_use]
+    pub fn awaits(self, effect: EffectId) -> bool {
+        let pool = self.host.pools.get(&effect.pool);
+        pool.is_some_and(|pool| pool.awaits(effect.sequence))
+            || self.host.orphaned_spawns.contains_key(&effect)
     }
 
     /// Rises on phase, health, spec, gate and draining; not on lease counts.

@@ -38,6 +38,12 @@ impl Pool {
         self.deadlines.arm(errand.due(), cx.now + self.policy.start.stage_stall);
     }
 
+    /// Whether an answer to this effect would still mean something.
+    pub(crate) fn awaits(&self, sequence: u64) -> bool {
+        let open = Errand::ALL.into_iter().any(|errand| self.errands.sequence(errand) == Some(sequence));
+        open || self.abandoned_spawns.contains_key(&sequence)
+    }
+
     /// What one kind of answer means, whichever way it came.
     pub(super) fn answered(&mut self, cx: &mut Cx<'_>, errand: Errand, result: Completion) {
         match (errand, result) {

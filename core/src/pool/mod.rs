@@ -9,6 +9,7 @@
 mod draining;
 mod end;
 mod errands;
+mod fingerprint;
 mod operate;
 mod recall;
 mod replace;
@@ -41,7 +42,7 @@ use crate::files::Files;
 use crate::id::{
     CommandId, Correlation, EffectId, EngineRef, Incarnation, LeaseId, OperationId, PoolName, PoolUid,
 };
-use crate::input::ModelStamp;
+use crate::input::{ModelStamp, ReloadTarget};
 use crate::lease::{Endings, LeaseBook};
 use crate::limiter::{Limiter, Load};
 use crate::operation::{Operation, Outcomes};
@@ -278,6 +279,20 @@ impl Pool {
 
     pub(crate) const fn port(&self) -> Option<u16> {
         self.spec.port
+    }
+
+    /// Whether its engine uses a port, or would once the reload that runs is done.
+    pub(crate) fn claims_port(&self, port: u16) -> bool {
+        let next = self.reloading().and_then(|reload| reload.target.port);
+        self.spec.port == Some(port) || next == Some(port)
+    }
+
+    /// The port it would have after a reload.
+    pub(crate) fn port_after(&self, reload: &ReloadTarget) -> Option<u16> {
+        match reload {
+            ReloadTarget::Back => self.previous.as_ref()?.port,
+            ReloadTarget::Spec(spec) => spec.port,
+        }
     }
 
     /// Nothing is under way.

@@ -16,6 +16,7 @@ use crate::operation::{OperationKind, Outcome};
 use crate::phase::{Engine, Held, Phase, Serving, StartCause, Stopping, Trouble, Wanted};
 use crate::pool::{ANSWER_MARGIN, Cx, LEASE_GRACE, Pool};
 use crate::reload::Progress;
+use crate::time::Time;
 use crate::verdict::ExitStatus;
 
 /// What became of the engine a pool knew.
@@ -51,6 +52,7 @@ impl Pool {
         let fate = self.fate(alive, ended);
         self.close_everything(cx);
         self.leases.hold_off_expiry(cx.now + LEASE_GRACE);
+        self.leases.skip_unknown(cx.epoch);
         self.tend_lease_deadlines();
         // Until the end of this step nothing is known of circuits whose time passed meanwhile.
         self.circuit_time_passed(cx);
@@ -135,15 +137,29 @@ impl Pool {
         }
     }
 
-    /// The last signal may not have been sent: it is sent again, and waited for as before.
+    /// The last signal may not have been sent: it is sent again, and waited for as before; should that time be over
+    /// by now, long enough all the same for an engine that hears it for the first time.
     fn resume_ladder(&mut self, cx: &mut Cx<'_>, engine: Engine, ladder: Ladder) {
         let incarnation = engine.incarnation;
         match ladder {
             Ladder::Unspawned { grace } => {
                 self.take_step(cx, Ladder::begin(cx.now, grace, &self.policy.stop));
             }
-            Ladder::Termed => self.signal(cx, incarnation, Signal::Graceful),
-            Ladder::Killed => self.signal(cx, incarnation, Signal::KillTree),
+            Ladder::Termed => {
+                let grace = self.policy.stop.grace.min(self.policy.drain.force_grace);
+                self.wait_at_least(cx.now + grace, Due::KillGrace);
+                self.signal(cx, incarnation, Signal::Graceful);
+            }
+            Ladder::Killed => {
+                self.wait_at_least(cx.now + self.policy.stop.kill_wait, Due::StuckWait);
+                self.signal(cx, incarnation, Signal::KillTree);
+            }
+        }
+    }
+
+    fn wait_at_least(&mut self, until: Time, due: Due) {
+        if let Some(at) = self.deadlines.of(due) {
+            self.deadlines.arm(due, at.max(until));
         }
     }
 
@@ -151,6 +167,10 @@ impl Pool {
         if let Phase::Starting(_) = self.phase {
             // It was the supervisor's end, not the engine's: the same start is tried again, uncharged.
             self.deadlines.disarm(Due::StartTimeout);
+            if self.wanted != Wanted::Up {
+                // Facts show an engine that had just ended as one that was being started.
+                return self.rest(cx);
+            }
             self.phase = Phase::Stopped;
             self.wait(cx, Gates::default(), engine.cause);
         } else {

@@ -68,7 +68,7 @@ impl Pool {
     /// Ports and devices are free, or are not.
     pub(super) fn released(&mut self, cx: &mut Cx<'_>, answer: ReleaseAnswer) {
         match (self.take_phase(), answer) {
-            (Phase::Waiting(waiting), ReleaseAnswer::Free) => self.spawn(cx, waiting.cause),
+            (Phase::Waiting(waiting), ReleaseAnswer::Free) => self.found_free(cx, waiting),
             (Phase::Waiting(waiting), ReleaseAnswer::Held) => self.release_held(cx, waiting),
             (Phase::Waiting(waiting), ReleaseAnswer::NoDevice) => {
                 self.host_unfit(cx, waiting, HostProblem::NoDevice);
@@ -209,13 +209,16 @@ impl Pool {
     }
 
     fn become_ready(&mut self, cx: &mut Cx<'_>, engine: Engine) {
-        let engine = Engine { ready_since: Some(cx.now), ..engine };
+        let commits = engine.cause == StartCause::Candidate;
+        // From its commit on it is the pool's engine like any other: its crash is one.
+        let cause = if commits { StartCause::Asked } else { engine.cause };
+        let engine = Engine { ready_since: Some(cx.now), cause, ..engine };
         let took = cx.now.since(engine.spawned);
         self.load_time = Some(took);
         self.heartbeat = Some(cx.now);
         self.deadlines.disarm(Due::StartTimeout);
         let liveness = Liveness::begin(cx.now, self.leases.progress());
-        if engine.cause == StartCause::Candidate {
+        if commits {
             // Before anyone sees it ready: what is shown and handed off is the spec that serves.
             self.commit(cx);
         }
@@ -223,7 +226,7 @@ impl Pool {
         self.tell(cx, EventKind::EngineReady { took });
         self.watch_ready(cx.now, engine.cause);
         self.want_file(cx, engine.incarnation, FileKind::Handoff, true);
-        if self.awaits_ready() || engine.cause == StartCause::Candidate {
+        if commits || self.awaits_ready() {
             return self.end_operation(cx, Outcome::Completed);
         }
         self.rolled_back(cx, engine.cause);
@@ -243,6 +246,16 @@ impl Pool {
         let engine = self.engine_ref(incarnation);
         let spec = self.spec_for(cause);
         cx.outbox.effects.push_back(Effect::Spawn { id, engine, spec });
+    }
+
+    /// Free, as the check found it; an engine of another pool may have turned out to be stuck meanwhile.
+    fn found_free(&mut self, cx: &mut Cx<'_>, waiting: Waiting) {
+        let cause = waiting.cause;
+        if cx.books.quarantine.holds_any(self.uid, &self.spec_of(cause).device_mask) {
+            self.phase = Phase::Waiting(waiting);
+            return self.quarantined(cx, cause);
+        }
+        self.spawn(cx, cause);
     }
 
     pub(super) fn ask_stage(&mut self, cx: &mut Cx<'_>) {

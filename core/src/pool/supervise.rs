@@ -183,7 +183,7 @@ impl Pool {
     }
 
     /// Nothing is started on a device that an engine of another pool still holds.
-    fn quarantined(&mut self, cx: &mut Cx<'_>, cause: StartCause) {
+    pub(super) fn quarantined(&mut self, cx: &mut Cx<'_>, cause: StartCause) {
         let class = CrashClass::HostProblem(HostProblem::Quarantined);
         self.blame_host(cx, cause, class, None);
         self.fail_replacement(cx, class, None);

@@ -15,7 +15,7 @@ use crate::input::{ProbeAnswer, SpawnError, StageError};
 use crate::time::Time;
 
 /// How a process ended, as its parent was told.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 pub enum ExitStatus {
     /// It exited with this code.
@@ -50,7 +50,7 @@ pub struct LogEvidence {
 }
 
 /// What a log line says, whatever the engine's wording.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 pub enum LogClass {
     /// The port was taken.
@@ -99,7 +99,7 @@ pub enum Evidence {
 }
 
 /// Why we ended an engine ourselves.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 pub enum StopCause {
     /// An operation asked for it.

@@ -35,12 +35,13 @@ pub struct EventRecord {
 }
 
 impl EventRecord {
-    pub(super) fn of(happening: &Happening, names: &Names) -> Self {
+    /// `wall` is now, for people.
+    pub(super) fn of(happening: &Happening, names: &Names, wall: SystemTime) -> Self {
         let Happening { number, epoch, version, pool, event } = happening;
         let (kind, text, details) = describe(happening);
         Self {
             id: format!("{epoch}-{number}"),
-            time: humantime::format_rfc3339_millis(SystemTime::now()).to_string(),
+            time: humantime::format_rfc3339_millis(wall).to_string(),
             version: *version,
             pool: pool.clone(),
             incarnation: event.incarnation.map(|incarnation| incarnation.to_string()),

@@ -13,7 +13,7 @@ use axum::http::{HeaderMap, StatusCode};
 use axum::response::sse::{Event, KeepAlive, Sse};
 use serde_json::json;
 use tokio::sync::broadcast::error::RecvError;
-use tokio::sync::{OwnedSemaphorePermit, broadcast, mpsc, watch};
+use tokio::sync::{Notify, OwnedSemaphorePermit, broadcast, mpsc};
 use tokio_stream::Stream;
 use tokio_stream::wrappers::ReceiverStream;
 
@@ -28,16 +28,12 @@ const KEPT: usize = 1024;
 const BATCH: usize = 64;
 
 /// The last events of this start of the supervisor.
+#[derive(Default)]
 pub(super) struct EventLog {
     kept: Mutex<Kept>,
-    /// The number of the last event.
-    newest: watch::Sender<u64>,
-}
-
-impl Default for EventLog {
-    fn default() -> Self {
-        Self { kept: Mutex::default(), newest: watch::Sender::new(0) }
-    }
+    /// Wakes who follows, in the order they came: a `watch` wakes in an order drawn by chance, and a simulated run
+    /// would not be the same twice.
+    grew: Notify,
 }
 
 #[derive(Default)]
@@ -66,7 +62,13 @@ impl EventLog {
         }
         records.push_back((number, Arc::new(record)));
         drop(kept);
-        self.newest.send_replace(number);
+        self.grew.notify_waiters();
+    }
+
+    /// The number of the last event; 0: there was none.
+    fn newest(&self) -> u64 {
+        let kept = self.kept.lock().unwrap_or_else(PoisonError::into_inner);
+        kept.records.back().map_or(0, |(newest, _)| *newest)
     }
 
     /// The next events behind `number`; none when it is the newest.
@@ -97,7 +99,7 @@ pub(super) async fn record(shared: Arc<Shared>, mut happenings: broadcast::Recei
         };
         match happening {
             Ok(happening) => {
-                let record = EventRecord::of(&happening, &shared.names);
+                let record = EventRecord::of(&happening, &shared.names, (shared.api.wall_clock)());
                 shared.events.keep(happening.number, record);
             }
             Err(RecvError::Lagged(_)) => {}
@@ -151,7 +153,6 @@ impl Follower {
 
     /// `None`: there is nobody left to tell, or nothing left to tell about.
     async fn tell(&self, last_seen: Option<String>) -> Option<()> {
-        let mut newest = self.shared.events.newest.subscribe();
         let mut seen = match last_seen {
             None => self.snapshot().await?,
             Some(id) => match self.number_of(&id) {
@@ -160,9 +161,10 @@ impl Follower {
             },
         };
         loop {
-            newest.mark_unchanged();
+            // Begun before the look, so that what comes in between wakes too.
+            let grew = self.shared.events.grew.notified();
             match self.shared.events.behind(seen) {
-                Ok(batch) if batch.is_empty() => newest.changed().await.ok()?,
+                Ok(batch) if batch.is_empty() => grew.await,
                 Ok(batch) => {
                     for (number, record) in batch {
                         self.send(Event::default().id(&record.id).event(&record.kind), &*record).await?;
@@ -191,7 +193,7 @@ impl Follower {
     /// Sends all pools, and says which event the stream goes on behind.
     async fn snapshot(&self) -> Option<u64> {
         // Taken first: what happens meanwhile is in the snapshot and comes again, and never is missed.
-        let seen = *self.shared.events.newest.borrow();
+        let seen = self.shared.events.newest();
         let pools = self.shared.pools().await.ok()?;
         let id = format!("{}-{seen}", self.epoch);
         self.send(Event::default().id(id).event("snapshot"), &pools).await?;

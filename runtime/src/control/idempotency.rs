@@ -1,18 +1,40 @@
-//! `Idempotency-Key`: a repeat of a command joins the operation that the first one began.
+//! `Idempotency-Key`: a repeat of a command joins the operation that the first one began, and a repeat of a
+//! lease ask gets the lease that the first one got.
 
 use std::collections::{HashMap, VecDeque};
+use std::sync::{Arc, PoisonError};
+use std::time::Duration;
 
 use axum::http::{HeaderMap, StatusCode};
-use pool_manager_core::{OperationId, Verb};
+use pool_manager_core::{Holder, LeaseId, OperationId, Priority, Verb};
 use tokio::sync::{Mutex, MutexGuard};
 
 use super::fields::is_token;
 use super::problem::Problem;
 
-/// The last 1000 keys: as many as operations are kept.
+/// The last 1000 keys of commands, as many as operations are kept, and the last 4096 of lease asks.
 #[derive(Default)]
 pub(super) struct Idempotency {
     seen: Mutex<Seen>,
+    claims: std::sync::Mutex<Claims>,
+}
+
+/// What is asked for under a key of a lease ask.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) struct Wish {
+    pub(super) holder: Holder,
+    pub(super) priority: Priority,
+    pub(super) ttl: Option<Duration>,
+}
+
+/// What became of a keyed lease ask; nothing, until a lease is granted. Locked while it is asked, so that a
+/// repeat waits for what the first one gets, and asks itself when that went away empty.
+pub(super) type Claim = Arc<Mutex<Option<(Wish, LeaseId)>>>;
+
+#[derive(Default)]
+struct Claims {
+    by_key: HashMap<Key, Claim>,
+    oldest_first: VecDeque<Key>,
 }
 
 /// What was begun under which key.
@@ -40,6 +62,7 @@ pub(super) struct Key {
 }
 
 const KEPT: usize = 1000;
+const CLAIMS_KEPT: usize = 4096;
 
 impl Key {
     /// The key a request brought, if any.
@@ -57,6 +80,24 @@ impl Idempotency {
     pub(super) async fn seen(&self) -> MutexGuard<'_, Seen> {
         self.seen.lock().await
     }
+
+    /// The claim of a lease ask's key.
+    pub(super) fn claim(&self, key: &Key) -> Claim {
+        let mut claims = self.claims.lock().unwrap_or_else(PoisonError::into_inner);
+        let Claims { by_key, oldest_first } = &mut *claims;
+        if let Some(known) = by_key.get(key) {
+            return Arc::clone(known);
+        }
+        let claim = Claim::default();
+        by_key.insert(key.clone(), Arc::clone(&claim));
+        oldest_first.push_back(key.clone());
+        if oldest_first.len() > CLAIMS_KEPT
+            && let Some(oldest) = oldest_first.pop_front()
+        {
+            by_key.remove(&oldest);
+        }
+        claim
+    }
 }
 
 impl Seen {
@@ -65,11 +106,7 @@ impl Seen {
         match self.begun.get(key) {
             None => Ok(None),
             Some((known, begun)) if known == command => Ok(Some(*begun)),
-            Some(_) => {
-                let detail =
-                    "this key was used for another request on this pool; send a new key, or the same body";
-                Err(Problem::new(StatusCode::UNPROCESSABLE_ENTITY, "key-reused", "Key reused", detail))
-            }
+            Some(_) => Err(reused()),
         }
     }
 
@@ -83,6 +120,12 @@ impl Seen {
             self.begun.remove(&oldest);
         }
     }
+}
+
+/// The key was used for something else.
+pub(super) fn reused() -> Problem {
+    let detail = "this key was used for another request on this pool; send a new key, or the same body";
+    Problem::new(StatusCode::UNPROCESSABLE_ENTITY, "key-reused", "Key reused", detail)
 }
 
 #[cfg(test)]
@@ -102,6 +145,18 @@ mod tests {
         assert_eq!(find(key(0)), Ok(None));
         assert_eq!(find(key(1)), Ok(Some(Begun::Operation(OperationId(1)))));
         assert_eq!(find(Key { verb: "stop".to_owned(), ..key(1) }), Ok(None));
+    }
+
+    #[test]
+    fn a_key_of_a_lease_ask_is_one_claim_until_it_is_forgotten() {
+        let key = |n: usize| Key { key: n.to_string(), pool: "a".to_owned(), verb: "leases".to_owned() };
+        let idempotency = Idempotency::default();
+        let first = idempotency.claim(&key(0));
+        assert!(Arc::ptr_eq(&first, &idempotency.claim(&key(0))));
+        for n in 1..=CLAIMS_KEPT {
+            idempotency.claim(&key(n));
+        }
+        assert!(!Arc::ptr_eq(&first, &idempotency.claim(&key(0))));
     }
 
     #[test]

@@ -6,7 +6,7 @@ use std::time::Duration;
 use axum::Json;
 use axum::body::Body;
 use axum::extract::{Extension, State};
-use axum::http::{StatusCode, header};
+use axum::http::{HeaderMap, StatusCode, header};
 use axum::response::{IntoResponse, Response};
 use pool_manager_core::{Answer, LeaseEnding, LeaseId, LeaseView, Priority, Refusal, Time};
 use serde::{Deserialize, Serialize};
@@ -14,6 +14,7 @@ use serde::{Deserialize, Serialize};
 use super::Shared;
 use super::admit::Correlated;
 use super::fields::{Fields, LONGEST, Segments, read_body};
+use super::idempotency::{Key, Wish, reused};
 use super::problem::Problem;
 use super::status::seconds;
 use crate::driver::LeaseAsk;
@@ -80,38 +81,40 @@ pub struct LeaseStatus {
 }
 
 /// `POST /v1/pools/{id}/leases`: may wait in the pool's queue. A client that goes away takes its ask
-/// back; nothing is awaited after the grant, so none is left behind by a client that leaves then.
+/// back; nothing is awaited after the grant, so none is left behind by a client that leaves then. A client
+/// that lost the answer asks again under the same `Idempotency-Key` and gets the same lease.
 pub(super) async fn ask(
     State(shared): State<Arc<Shared>>,
     Segments(pool): Segments<String>,
     Extension(Correlated(correlation)): Extension<Correlated>,
+    headers: HeaderMap,
     body: Body,
 ) -> Result<Response, Problem> {
     let body = read_body(body, &shared.api.limits).await?;
     let fields = Fields::read(&body, &["priority", "holder", "ttl"])?;
-    let holder = fields.text("holder")?.unwrap_or("unnamed");
-    let ttl = fields.span("ttl", LONGEST)?;
-    let ask = LeaseAsk {
-        holder: shared.names.holder(holder),
-        priority: fields.priority("priority")?,
-        ttl,
-        correlation,
-    };
+    let holder = shared.names.holder(fields.text("holder")?.unwrap_or("unnamed"));
+    let wish = Wish { holder, priority: fields.priority("priority")?, ttl: fields.span("ttl", LONGEST)? };
+    let key = Key::read(&headers, &pool, "leases")?;
     let Some((spec, default_ttl)) = shared.terms(&pool).await? else {
         return Err(shared.refused(&Refusal::UnknownPool, &pool).await);
     };
     let engine_url = shared.url_of(spec);
+    let claim = key.map(|key| shared.idempotency.claim(&key)).unwrap_or_default();
+    let mut claim = claim.lock().await;
+    if let Some((before, lease)) = *claim {
+        if before != wish {
+            return Err(reused());
+        }
+        let left = shared.left_of(lease).await?;
+        return Ok(granted(lease, pool, engine_url, left));
+    }
+    let Wish { holder, priority, ttl } = wish;
+    let ask = LeaseAsk { holder, priority, ttl, correlation };
     match shared.api.driver.lease_ask(&pool, ask).await? {
         Answer::Granted { lease, expires } => {
-            let location = [(header::LOCATION, format!("/v1/leases/{lease}"))];
-            let granted = LeaseGranted {
-                id: lease.to_string(),
-                pool,
-                incarnation: lease.engine.incarnation.to_string(),
-                engine_url,
-                expires_in_seconds: expires.map(|_| seconds(ttl.unwrap_or(default_ttl))),
-            };
-            Ok((StatusCode::CREATED, location, Json(granted)).into_response())
+            *claim = Some((wish, lease));
+            let left = expires.map(|_| ttl.unwrap_or(default_ttl));
+            Ok(granted(lease, pool, engine_url, left))
         }
         Answer::Refused(refusal) => Err(shared.refused(&refusal, &pool).await),
         Answer::Withdrawn => Err(Problem::shutting_down()),
@@ -122,6 +125,14 @@ pub(super) async fn ask(
         | Answer::Registered { .. }
         | Answer::Renewed { .. } => Err(Problem::bug("a lease ask was answered like something else")),
     }
+}
+
+fn granted(lease: LeaseId, pool: String, engine_url: Option<String>, left: Option<Duration>) -> Response {
+    let location = [(header::LOCATION, format!("/v1/leases/{lease}"))];
+    let incarnation = lease.engine.incarnation.to_string();
+    let expires_in_seconds = left.map(seconds);
+    let granted = LeaseGranted { id: lease.to_string(), pool, incarnation, engine_url, expires_in_seconds };
+    (StatusCode::CREATED, location, Json(granted)).into_response()
 }
 
 /// `GET /v1/pools/{id}/leases`.
@@ -159,7 +170,7 @@ pub(super) async fn renew(
         Answer::LeaseEndedBefore { how } => {
             let how = how.map_or("completed", LeaseEnding::label);
             let detail = format!("lease `{id}` has ended ({how}) and cannot be renewed; ask for a new one");
-            Err(Problem::new(StatusCode::CONFLICT, "lease-ended", "Lease ended", detail).with("how", how))
+            Err(ended(detail).with("how", how))
         }
         Answer::Refused(refusal) => Err(Problem::refused(&refusal, &id)),
         Answer::Accepted { .. }
@@ -192,6 +203,18 @@ pub(super) async fn end(
 }
 
 impl Shared {
+    /// What is left of a lease that was granted before; `None`: it lives as long as the engine.
+    async fn left_of(&self, lease: LeaseId) -> Result<Option<Duration>, Problem> {
+        let read = self.api.driver.read(move |host, now| {
+            let found = host.view().leases(lease.engine.pool).find(|active| active.id == lease)?;
+            Some(found.expires.map(|at| at.left(now)))
+        });
+        read.await?.ok_or_else(|| {
+            let detail = format!("this key's lease `{lease}` has ended; ask for a new one under a new key");
+            ended(detail)
+        })
+    }
+
     /// What a lease of a pool comes with: the engine's spec and the life of a lease that names none.
     async fn terms(&self, pool: &str) -> Result<Option<(pool_manager_core::SpecHash, Duration)>, Problem> {
         let pool = pool.to_owned();
@@ -212,6 +235,10 @@ impl Shared {
             expires_in_seconds: lease.expires.map(|at| seconds(at.left(now))),
         }
     }
+}
+
+fn ended(detail: String) -> Problem {
+    Problem::new(StatusCode::CONFLICT, "lease-ended", "Lease ended", detail)
 }
 
 fn lease_id(text: &str) -> Result<LeaseId, Problem> {

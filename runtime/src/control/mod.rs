@@ -30,7 +30,7 @@ mod words;
 use std::fmt;
 use std::path::PathBuf;
 use std::sync::Arc;
-use std::time::Duration;
+use std::time::{Duration, SystemTime};
 
 use axum::Router;
 use axum::routing::{any, get, put};
@@ -89,6 +89,8 @@ pub struct Api {
     pub limits: Limits,
     /// Makes the correlation ids of requests that bring none; random by default.
     pub correlation_seed: u64,
+    /// What events say about wall time; the machine's clock by default. Decides nothing.
+    pub wall_clock: fn() -> SystemTime,
 }
 
 impl Api {
@@ -105,6 +107,7 @@ impl Api {
             logs: None,
             limits: Limits::default(),
             correlation_seed: correlation::random_seed(),
+            wall_clock: SystemTime::now,
         }
     }
 }

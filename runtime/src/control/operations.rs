@@ -170,20 +170,47 @@ pub(super) async fn show(
 }
 
 async fn command_pool(
-    shared: &Shared,
+    shared: &Arc<Shared>,
     pool: &str,
     verb: Verb,
     correlation: Correlation,
     (key, reserved): (Option<Key>, Option<Reserved>),
 ) -> Result<Response, Problem> {
+    // In a task of its own: a client that goes away meanwhile must not part a command that was given from what is
+    // remembered of it, which is its key, and the engine that a reload names.
+    let given = tokio::spawn(give(Arc::clone(shared), pool.to_owned(), verb, correlation, key, reserved));
+    let begun = match given.await {
+        Ok(begun) => begun?,
+        Err(error) if error.is_panic() => std::panic::resume_unwind(error.into_panic()),
+        Err(_) => return Err(Problem::shutting_down()),
+    };
+    let Begun::Operation(operation) = begun else {
+        return Ok(Json(shared.pool(pool).await?).into_response());
+    };
+    let found = shared.operation(operation, Some(pool), Duration::ZERO).await?;
+    let status = found.ok_or_else(|| unknown_operation(&operation.to_string()))?;
+    let code = if status.succeeded.is_some() { StatusCode::OK } else { StatusCode::ACCEPTED };
+    let location = [(header::LOCATION, format!("/v1/operations/{operation}"))];
+    Ok((code, location, Json(status)).into_response())
+}
+
+/// Gives the command, unless its key says that it was given before.
+async fn give(
+    shared: Arc<Shared>,
+    pool: String,
+    verb: Verb,
+    correlation: Correlation,
+    key: Option<Key>,
+    reserved: Option<Reserved>,
+) -> Result<Begun, Problem> {
     let begun = match key {
-        None => shared.begin(pool, verb, correlation).await?,
+        None => shared.begin(&pool, verb, correlation).await?,
         Some(key) => {
             let mut seen = shared.idempotency.seen().await;
             match seen.find(&key, &verb)? {
                 Some(begun) => begun,
                 None => {
-                    let begun = shared.begin(pool, verb.clone(), correlation).await?;
+                    let begun = shared.begin(&pool, verb.clone(), correlation).await?;
                     seen.keep(key, verb, begun);
                     begun
                 }
@@ -193,14 +220,7 @@ async fn command_pool(
     if let Some(reserved) = reserved {
         reserved.keep();
     }
-    let Begun::Operation(operation) = begun else {
-        return Ok(Json(shared.pool(pool).await?).into_response());
-    };
-    let found = shared.operation(operation, Some(pool), Duration::ZERO).await?;
-    let status = found.ok_or_else(|| unknown_operation(&operation.to_string()))?;
-    let code = if status.succeeded.is_some() { StatusCode::OK } else { StatusCode::ACCEPTED };
-    let location = [(header::LOCATION, format!("/v1/operations/{operation}"))];
-    Ok((code, location, Json(status)).into_response())
+    Ok(begun)
 }
 
 impl Shared {

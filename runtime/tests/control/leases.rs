@@ -108,3 +108,44 @@ fn an_ask_whose_client_went_away_is_taken_back() {
     let count = |name: &str| counts[name].as_u64().unwrap();
     assert_eq!((count("granted"), count("completed"), count("active")), (2, 2, 0), "{counts}");
 }
+
+#[test]
+fn a_repeat_under_the_same_key_is_the_same_lease() {
+    let stage = Stage::start();
+    stage.ready(&["llama"]);
+    let keyed = |key: &str, body: &str| {
+        stage.send("POST", "/v1/pools/llama/leases", &[("Idempotency-Key", key)], body)
+    };
+    let body = "{\"holder\":\"router-7\",\"ttl\":90}";
+    let (first, again) = (keyed("a", body), keyed("a", body));
+    assert_eq!((first.status, again.status), (201, 201), "{}", again.text);
+    assert_eq!(first.json["id"], again.json["id"]);
+    let left = again.json["expires_in_seconds"].as_f64().unwrap();
+    assert!((80.0..=90.0).contains(&left), "{left}");
+    keyed("a", "{\"ttl\":91}").problem(422, "key-reused");
+    assert_ne!(keyed("b", body).json["id"], first.json["id"], "another key, another lease");
+
+    // What the key got has ended: the repeat is told, and takes no slot.
+    let id = first.json["id"].as_str().unwrap();
+    assert_eq!(stage.send("DELETE", &format!("/v1/leases/{id}"), &[], "").status, 200);
+    keyed("a", body).problem(409, "lease-ended");
+    assert_eq!(stage.get("/v1/pools/llama").json["leases"]["active"], 1);
+}
+
+#[test]
+fn a_repeat_of_an_ask_that_waits_gets_what_it_gets() {
+    let stage = Stage::start();
+    stage.ready(&["llama"]);
+    let leases = [stage.lease("llama"), stage.lease("llama")];
+    let key = [("Idempotency-Key", "a")];
+    let mut asks = [(); 2].map(|()| stage.open("POST", "/v1/pools/llama/leases", &key, "{}"));
+    stage.until("/v1/pools/llama/leases", |leases| leases["queued"] == 1);
+    stage.send("DELETE", &format!("/v1/leases/{}", leases[0]), &[], "");
+    let ids = asks.each_mut().map(|ask| {
+        let mut text = String::new();
+        std::io::Read::read_to_string(ask, &mut text).unwrap();
+        crate::stage::Reply::read(&text).json["id"].clone()
+    });
+    assert!(ids[0].is_string(), "{ids:?}");
+    assert_eq!(ids[0], ids[1]);
+}

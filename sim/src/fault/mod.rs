@@ -4,10 +4,17 @@
 //! plan can hold, and does its work on the world when its time comes. A strike whose target is not there
 //! (any more) does nothing: plans are shrunk by taking others out.
 
+mod client;
+mod clock;
+mod disk;
 mod engine;
+mod gpu;
+mod network;
 mod operator;
 mod process;
 mod scene;
+mod signal;
+mod supervisor;
 
 use std::time::Duration;
 
@@ -94,6 +101,14 @@ macro_rules! families {
 }
 
 families! {
+    // What clients do.
+    "client-burst" => client::burst::ClientBurst,
+    "client-echo" => client::echo::PromptEchoed,
+    "client-ends" => client::ends::ClientEnds,
+    "client-forgets" => client::forgetful::ClientForgets,
+    "client-herd" => client::herd::ClientHerd,
+    "client-renews" => client::renews::ClientRenews,
+    "client-unknown" => client::unknown::ClientErrs,
     // What engines do by themselves.
     "engine-crash" => engine::crash::EngineCrash,
     "engine-slow-load" => engine::slow_load::SlowLoad,
@@ -130,6 +145,70 @@ families! {
     "process-oom-kill" => process::oom_kill::OomKill,
     "process-descriptors" => process::descriptors::Descriptors,
     "process-zombie" => process::zombie::Zombie,
+    // What clocks do.
+    "driver-stall" => clock::stall::DriverStall,
+    "host-suspend" => clock::suspend::HostSuspend,
+    "timers-late" => clock::timers::TimersLate,
+    // Signals to the supervisor.
+    "exits-coalesced" => signal::exits_coalesced::ExitsCoalesced,
+    "term" => signal::term::Term,
+    "term-mid-reload" => signal::term_mid_reload::TermMidReload,
+    "term-then-kill" => signal::term_then_kill::TermThenKill,
+    "term-twice" => signal::term_twice::TermTwice,
+    // What the disk does.
+    "file-trouble" => disk::file_trouble::FileSick,
+    "journal-corrupt" => disk::journal_corrupt::JournalCorrupt,
+    "journal-fails" => disk::journal_fails::JournalFails,
+    "journal-sync" => disk::journal_sync::JournalSync,
+    "model-changes" => disk::model_changes::ModelChanges,
+    "model-missing" => disk::model_missing::ModelMissing,
+    "stage-trouble" => disk::stage_trouble::StageSick,
+    // What befalls the supervisor itself.
+    "answers-late" => supervisor::answers_late::AnswersLate,
+    "answers-lost" => supervisor::answers_lost::AnswersLost,
+    "power-loss" => supervisor::power_loss::PowerLoss,
+    "supervisor-crash" => supervisor::crash::SupervisorCrash,
+    "supervisor-crash-at" => supervisor::crash_at::SupervisorCrashAt,
+    "supervisor-crash-loop" => supervisor::crash_loop::SupervisorCrashLoop,
+    "supervisor-other-version" => supervisor::other_version::SupervisorOtherVersion,
+    "unseen-end" => supervisor::unseen_end::UnseenEnd,
+    // What happens to GPUs.
+    "gpu-crowded" => gpu::crowded::MemoryTaken,
+    "gpu-divided" => gpu::divided::LayoutChanged,
+    "gpu-driver" => gpu::driver::DriverGone,
+    "gpu-lingering" => gpu::lingering::SlowFree,
+    "gpu-lost" => gpu::lost::GpuLost,
+    "gpu-order" => gpu::order::OrderChanged,
+    "gpu-silent" => gpu::silent::LookHangs,
+    "gpu-stale" => gpu::stale::StaleReport,
+    "gpu-throttled" => gpu::throttled::Throttled,
+    "gpu-xid" => gpu::xid::GpuXid,
+    // The way to engines, and their ports.
+    "network-busy" => network::busy::SaysLoading,
+    "network-half-open" => network::half_open::HalfOpen,
+    "network-hang" => network::hang::ProbeHang,
+    "network-late-news" => network::late_news::LateNews,
+    "network-latency" => network::latency::LatencySpike,
+    "network-loopback" => network::loopback::LoopbackDown,
+    "network-loss" => network::loss::ProbeLoss,
+    "network-port" => network::port_stranger::PortStranger,
+    "network-refused" => network::refused::ProbeRefused,
+    "network-status" => network::status::ErrorStatus,
+    "network-stranger" => network::stranger::ForeignAnswer,
+    "network-torn" => network::torn::AnswerTorn,
     // What operators do.
+    "operator-allow-restart" => operator::allow_restart::OperatorAllow,
+    "operator-contradict" => operator::contradict::OperatorsContradict,
+    "operator-deregister" => operator::deregister::OperatorDeregister,
     "operator-drain" => operator::drain::OperatorDrain,
+    "operator-everywhere" => operator::everywhere::OperatorEverywhere,
+    "operator-impostor" => operator::impostor::OperatorImpostor,
+    "operator-preload" => operator::preload::OperatorPreload,
+    "operator-register" => operator::register::OperatorRegister,
+    "operator-reload" => operator::reload::OperatorReload,
+    "operator-reset-breaker" => operator::reset_breaker::OperatorReset,
+    "operator-restart" => operator::restart::OperatorRestart,
+    "operator-series" => operator::series::OperatorSeries,
+    "operator-stop" => operator::stop::OperatorStop,
+    "operator-undrain" => operator::undrain::OperatorUndrain,
 }

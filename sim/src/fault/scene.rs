@@ -80,6 +80,19 @@ impl<'a> Scene<'a> {
         self.pick(stream, |pool| pool.engine.is_some())
     }
 
+    /// Any device a pool may touch, by the same rule.
+    pub fn device(&self, stream: &mut Stream) -> Option<String> {
+        let place = self.pick(stream, |pool| !pool.spec.device_mask.is_empty())?;
+        let (_, pool) = self.pools.iter().find(|(of, _)| *of == place)?;
+        stream.pick(&pool.spec.device_mask).cloned()
+    }
+
+    /// Any place of the plan, whatever is registered there.
+    pub fn place(&self, stream: &mut Stream) -> Option<Place> {
+        let places = u32::try_from(self.world.places().len()).ok()?;
+        (places > 0).then(|| Place::new(stream.below(places) as usize))
+    }
+
     /// Any pool with a live engine that has workers, by the same rule.
     pub fn with_workers(&self, stream: &mut Stream) -> Option<Place> {
         let processes = self.world.processes();

@@ -26,6 +26,12 @@ impl Oracle for Circuits {
         Ok(())
     }
 
+    fn history_lost(&mut self) {
+        // An allowance that was used may be unused again; the same is true of a reload that put back what it took.
+        self.allowed.extend(self.open.iter().copied());
+        self.reloading.clear();
+    }
+
     fn effect(&mut self, effect: &Effect, observed: Observed<'_>) -> Result<(), Violation> {
         let Effect::Spawn { engine, .. } = effect else { return Ok(()) };
         let Some(pool) = observed.view.pool(engine.pool) else { return Ok(()) };

@@ -1,10 +1,10 @@
 //! W03: PID and handoff files are gone before a pool is at rest or goes on to its next engine. A removal that is
 //! not answered in time is given up: a sick disk must not hold a pool up.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::time::Duration;
 
-use pool_manager_core::{Effect, EffectId, FileKind, Input, PhaseName, PoolUid, PoolView, Time};
+use pool_manager_core::{Completion, Effect, EffectId, FileKind, Input, PhaseName, PoolUid, PoolView, Time};
 
 use super::{Observed, Oracle, Violation, hold};
 
@@ -12,18 +12,29 @@ use super::{Observed, Oracle, Violation, hold};
 pub(super) struct Files {
     /// Removals that were not answered yet, and since when.
     removals: BTreeMap<EffectId, (PoolUid, FileKind, Time)>,
+    /// Files whose removal failed: the core goes on as if they were gone.
+    failed: BTreeSet<(PoolUid, FileKind)>,
 }
 
 /// The core waits no longer for a file.
-const GIVEN_UP_AFTER: Duration = Duration::from_secs(5);
+pub(super) const GIVEN_UP_AFTER: Duration = Duration::from_secs(5);
 
 impl Oracle for Files {
-    fn input(&mut self, input: &Input, _before: Observed<'_>) -> Result<(), Violation> {
-        if let Input::Completed { effect, .. } = input {
-            self.removals.remove(effect);
+    fn input(&mut self, input: &Input, before: Observed<'_>) -> Result<(), Violation> {
+        if let Input::Completed { effect, result } = input
+            && let Some((pool, file, _)) = self.removals.remove(effect)
+        {
+            if let Completion::FileDone(Err(_)) = result {
+                self.failed.insert((pool, file));
+            } else {
+                self.failed.remove(&(pool, file));
+            }
         }
         if let Input::Resume(_) = input {
-            self.removals.clear();
+            // What was given up stays so; the rest is asked for again.
+            let removals = std::mem::take(&mut self.removals).into_values();
+            let given_up = removals.filter(|(.., since)| before.now.since(*since) >= GIVEN_UP_AFTER);
+            self.failed.extend(given_up.map(|(pool, file, _)| (pool, file)));
         }
         Ok(())
     }
@@ -56,8 +67,9 @@ impl Oracle for Files {
 
 impl Files {
     fn is_given_up(&self, pool: PoolUid, kind: FileKind, now: Time) -> bool {
-        self.removals
-            .values()
-            .any(|(uid, file, since)| (*uid, *file) == (pool, kind) && now.since(*since) >= GIVEN_UP_AFTER)
+        self.failed.contains(&(pool, kind))
+            || self.removals.values().any(|(uid, file, since)| {
+                (*uid, *file) == (pool, kind) && now.since(*since) >= GIVEN_UP_AFTER
+            })
     }
 }

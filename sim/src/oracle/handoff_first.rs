@@ -22,7 +22,11 @@ enum Last {
 }
 
 impl Oracle for HandoffFirst {
-    fn input(&mut self, input: &Input, _before: Observed<'_>) -> Result<(), Violation> {
+    fn input(&mut self, input: &Input, before: Observed<'_>) -> Result<(), Violation> {
+        if let Input::Resume(_) = input {
+            // The driver has removed those of engines that are not ready, or nobody knows.
+            self.last.retain(|pool, _| before.disk.file(*pool, FileKind::Handoff).is_some());
+        }
         if let Input::Completed { effect, .. } = input
             && let Some(last) = self.last.get_mut(&effect.pool)
             && *last == Last::Writing(*effect)

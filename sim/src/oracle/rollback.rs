@@ -19,6 +19,10 @@ pub(super) struct AllOrNothing {
 const NAME: &str = "S28: a reload is all or nothing";
 
 impl Oracle for AllOrNothing {
+    fn history_lost(&mut self) {
+        self.running.clear();
+    }
+
     fn pool(&mut self, pool: &PoolView<'_>, observed: Observed<'_>) -> Result<(), Violation> {
         let reload = pool.operation.filter(|operation| operation.kind == OperationKind::Reload);
         let before = self.running.get(&pool.uid).copied();

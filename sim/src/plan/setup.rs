@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use pool_manager_core::{HostConfig, PoolSpec};
+use pool_manager_core::{HostConfig, LimiterPolicy, OnDrainTimeout, PoolSpec, RestartMode};
 use serde::{Deserialize, Serialize};
 
 use super::{Options, duration};
@@ -27,6 +27,10 @@ pub struct Setup {
     /// The bound of a shutdown's drain.
     #[serde(with = "duration")]
     pub shutdown_deadline: Duration,
+    /// Most loads at once; 0: any number.
+    pub loads_at_once: u32,
+    /// Automatic restarts of all pools within five minutes, at most, or twice the number of pools; 0: any number.
+    pub restarts_of_all: u32,
     /// The pools, by place: the first is `a`.
     #[serde(rename = "pool")]
     pub pools: Vec<PoolSetup>,
@@ -52,6 +56,12 @@ pub struct PoolSetup {
     pub profile: Profile,
     /// Whether it starts with the host.
     pub autostart: bool,
+    /// The GPUs it may touch.
+    pub gpus: Vec<u8>,
+    /// The port it listens on; 0: none.
+    pub port: u16,
+    /// Which ends are followed by a start.
+    pub mode: RestartMode,
     /// Leases it serves at once.
     pub slots: u32,
     /// Asks that may wait.
@@ -59,12 +69,43 @@ pub struct PoolSetup {
     /// How long they wait.
     #[serde(with = "duration")]
     pub queue_wait: Duration,
+    /// A lease's time to live where its ask says none; zero: until the engine ends.
+    #[serde(with = "duration")]
+    pub ttl: Duration,
+    /// The longest drain, where its command does not say.
+    #[serde(with = "duration")]
+    pub drain_deadline: Duration,
+    /// TERM to KILL when a drain's deadline passed.
+    #[serde(with = "duration")]
+    pub force_grace: Duration,
+    /// What becomes of a reload whose drain does not end in time, unless its command says.
+    pub on_drain_timeout: OnDrainTimeout,
+    /// TERM to KILL.
+    #[serde(with = "duration")]
+    pub stop_grace: Duration,
+    /// KILL to *stuck*.
+    #[serde(with = "duration")]
+    pub kill_wait: Duration,
+    /// Staging without progress for so long has failed.
+    #[serde(with = "duration")]
+    pub stage_stall: Duration,
     /// From spawn to ready, at most.
     #[serde(with = "duration")]
     pub start_timeout: Duration,
     /// Between two probes of a ready engine; zero: none.
     #[serde(with = "duration")]
     pub probe_interval: Duration,
+    /// The longest probe of a ready engine.
+    #[serde(with = "duration")]
+    pub probe_timeout: Duration,
+    /// So many failed probes in a row end an engine; 0: none do.
+    pub probe_failures: u32,
+    /// How long a CUDA line makes an engine suspect.
+    #[serde(with = "duration")]
+    pub suspect_for: Duration,
+    /// The longest drain of a doomed engine.
+    #[serde(with = "duration")]
+    pub doom_drain: Duration,
     /// Between two restarts, at first.
     #[serde(with = "duration")]
     pub backoff_initial: Duration,
@@ -79,6 +120,12 @@ pub struct PoolSetup {
     /// How long it stays open, the first time.
     #[serde(with = "duration")]
     pub circuit_open: Duration,
+    /// A trial that is ready for so long closes the circuits.
+    #[serde(with = "duration")]
+    pub trial_stable: Duration,
+    /// The window over automatic restarts.
+    #[serde(with = "duration")]
+    pub window: Duration,
     /// Restarts in the window that are a storm.
     pub storm_restarts: u32,
     /// Restarts in the window that are the most.
@@ -140,6 +187,8 @@ impl Setup {
             order: TurnOrder::Driver,
             latencies: LatencyKind::None,
             shutdown_deadline: Duration::from_secs(10),
+            loads_at_once: 0,
+            restarts_of_all: 0,
             pools: vec![PoolSetup::plain(); pools],
         }
     }
@@ -147,7 +196,7 @@ impl Setup {
     pub(super) fn drawn(seed: u64, pools: Option<u32>) -> Self {
         let mut stream = Stream::new(seed, Entity::Setup);
         // Drawn all the same, so that a fixed number moves nothing else.
-        let drawn = 1 + stream.below(8);
+        let (drawn, gpus) = (1 + stream.below(8), 1 + stream.below(4));
         let pools = pools.unwrap_or(drawn);
         Self {
             seed,
@@ -159,7 +208,9 @@ impl Setup {
                 _ => LatencyKind::Busy,
             },
             shutdown_deadline: secs(stream.below(3) * 5),
-            pools: (0..pools).map(|_| PoolSetup::draw(&mut stream)).collect(),
+            loads_at_once: stream.below(4),
+            restarts_of_all: stream.below(3) * 4,
+            pools: (0..pools).map(|place| PoolSetup::draw(&mut stream, place, gpus)).collect(),
         }
     }
 
@@ -168,8 +219,12 @@ impl Setup {
     /// # Errors
     /// The number of a pool that cannot be registered, and the refusal.
     pub fn build(&self) -> Result<World, (usize, String)> {
-        let host =
-            HostConfig { epoch: 1, shutdown_deadline: self.shutdown_deadline, ..HostConfig::default() };
+        let limiter = LimiterPolicy {
+            loads_at_once: self.loads_at_once,
+            restarts_least: self.restarts_of_all,
+            ..LimiterPolicy::default()
+        };
+        let host = HostConfig { epoch: 1, shutdown_deadline: self.shutdown_deadline, limiter };
         let latencies = match self.latencies {
             LatencyKind::None => Latencies::NONE,
             LatencyKind::Busy => Latencies::busy(),
@@ -196,16 +251,32 @@ impl PoolSetup {
         Self {
             profile: Profile::LlamaServer,
             autostart: true,
+            gpus: Vec::new(),
+            port: 0,
+            mode: RestartMode::OnFailure,
             slots: 1,
             queue: 0,
             queue_wait: Duration::ZERO,
+            ttl: Duration::from_secs(600),
+            drain_deadline: Duration::from_secs(60),
+            force_grace: Duration::from_secs(1),
+            on_drain_timeout: OnDrainTimeout::Abort,
+            stop_grace: Duration::from_secs(5),
+            kill_wait: Duration::from_secs(10),
+            stage_stall: Duration::from_secs(300),
             start_timeout: Duration::from_secs(60),
             probe_interval: Duration::from_secs(5),
+            probe_timeout: Duration::from_secs(2),
+            probe_failures: 3,
+            suspect_for: Duration::from_secs(10),
+            doom_drain: Duration::from_secs(10),
             backoff_initial: Duration::from_secs(1),
             backoff_floor: Duration::from_millis(500),
             stable_after: Duration::from_secs(60),
             circuit_failures: 5,
             circuit_open: Duration::from_secs(30),
+            trial_stable: Duration::from_secs(60),
+            window: Duration::from_secs(60),
             storm_restarts: 10,
             window_restarts: 10,
             log_is_trusted: false,
@@ -220,23 +291,44 @@ impl PoolSetup {
         }
     }
 
-    fn draw(stream: &mut Stream) -> Self {
+    /// `gpus`: how many the host has.
+    fn draw(stream: &mut Stream, place: u32, gpus: u32) -> Self {
         // Storms must be possible within a run.
         let hasty = stream.one_in(4);
         let profile = Profile::draw(stream);
         Self {
             profile,
             autostart: !stream.one_in(4),
+            gpus: draw_mask(stream, gpus),
+            port: if stream.one_in(4) { 0 } else { u16::try_from(8000 + place).unwrap_or(0) },
+            mode: match stream.below(8) {
+                0 => RestartMode::Never,
+                1 | 2 => RestartMode::Always,
+                _ => RestartMode::OnFailure,
+            },
             slots: 1 + stream.below(8),
             queue: stream.below(5),
             queue_wait: secs(stream.below(6)),
+            ttl: one_of(stream, &[0, 5000, 30_000, 600_000]),
+            drain_deadline: one_of(stream, &[0, 500, 5000, 15_000, 60_000]),
+            force_grace: one_of(stream, &[0, 100, 1000]),
+            on_drain_timeout: if stream.one_in(2) { OnDrainTimeout::Abort } else { OnDrainTimeout::Force },
+            stop_grace: one_of(stream, &[0, 100, 2000, 5000]),
+            kill_wait: one_of(stream, &[100, 2000, 10_000]),
+            stage_stall: one_of(stream, &[3000, 20_000, 300_000]),
             start_timeout: secs(10 + stream.below(60)) + profile.patience(),
             probe_interval: secs(stream.below(8)),
+            probe_timeout: one_of(stream, &[300, 1000, 2000]),
+            probe_failures: stream.below(5),
+            suspect_for: one_of(stream, &[1000, 5000, 10_000]),
+            doom_drain: one_of(stream, &[0, 1000, 10_000]),
             backoff_initial: if hasty { Duration::ZERO } else { Duration::from_secs(1) },
             backoff_floor: if hasty { Duration::ZERO } else { Duration::from_millis(500) },
             stable_after: secs(10 + stream.below(120)),
             circuit_failures: stream.below(6),
             circuit_open: secs(5 + stream.below(60)),
+            trial_stable: secs(stream.below(4) * 10),
+            window: one_of(stream, &[10_000, 30_000, 60_000]),
             storm_restarts: 3 + stream.below(8),
             window_restarts: 5 + stream.below(20),
             log_is_trusted: stream.one_in(4),
@@ -254,17 +346,34 @@ impl PoolSetup {
     fn spec(&self, place: usize) -> PoolSpec {
         let mut spec = test_pool(&crate::fault::Place::new(place).to_string());
         spec.autostart = self.autostart;
+        spec.engine.device_mask = self.gpus.iter().map(u8::to_string).collect();
+        spec.engine.port = (self.port != 0).then_some(self.port);
         let policy = &mut spec.policy;
+        policy.drain.deadline = self.drain_deadline;
+        policy.drain.force_grace = self.force_grace;
+        policy.reload.on_drain_timeout = self.on_drain_timeout;
+        policy.stop.grace = self.stop_grace;
+        policy.stop.kill_wait = self.kill_wait;
+        policy.start.stage_stall = self.stage_stall;
+        policy.lease.ttl = self.ttl;
         policy.lease.slots = self.slots;
         policy.lease.queue = self.queue;
         policy.lease.queue_wait = self.queue_wait;
         policy.start.timeout = self.start_timeout;
         policy.liveness.interval = self.probe_interval;
+        policy.liveness.timeout = self.probe_timeout;
+        policy.liveness.failures = self.probe_failures;
+        policy.liveness.suspect_for = self.suspect_for;
+        policy.liveness.doom_drain = self.doom_drain;
         policy.liveness.log_is_trusted = self.log_is_trusted;
         let restart = &mut policy.restart;
         (restart.backoff_initial, restart.backoff_floor) = (self.backoff_initial, self.backoff_floor);
         (restart.stable_after, restart.circuit_failures) = (self.stable_after, self.circuit_failures);
         (restart.circuit_open, restart.storm_restarts) = (self.circuit_open, self.storm_restarts);
+        restart.mode = self.mode;
+        restart.trial_stable = self.trial_stable;
+        restart.window = self.window;
+        restart.storm_within = restart.storm_within.min(self.window);
         restart.window_restarts = self.window_restarts;
         spec
     }
@@ -301,6 +410,24 @@ impl From<TrafficSetup> for Traffic {
             ttl: (!setup.ttl.is_zero()).then_some(setup.ttl),
         }
     }
+}
+
+/// One GPU, as a rule; several, all, or none.
+fn draw_mask(stream: &mut Stream, gpus: u32) -> Vec<u8> {
+    let number = |gpu: u32| u8::try_from(gpu).unwrap_or(0);
+    match stream.below(8) {
+        0 => Vec::new(),
+        1 => (0..gpus).map(number).collect(),
+        2 if gpus > 1 => {
+            let first = stream.below(gpus - 1);
+            vec![number(first), number(first + 1)]
+        }
+        _ => vec![number(stream.below(gpus))],
+    }
+}
+
+fn one_of(stream: &mut Stream, millis: &[u64]) -> Duration {
+    Duration::from_millis(stream.pick(millis).copied().unwrap_or(0))
 }
 
 fn secs(secs: u32) -> Duration {

@@ -69,7 +69,7 @@ impl Profile {
         stream.pick(of).copied().unwrap_or(Self::LlamaServer)
     }
 
-    /// As plans and the command line call it.
+    /// As plans, presets and the command line call it.
     #[must_use]
     pub const fn name(self) -> &'static str {
         match self {
@@ -89,8 +89,8 @@ impl Profile {
 
     /// What an engine of this name is like; an engine that nobody knows is like the simplest.
     #[must_use]
-    pub fn of_engine(_name: &str) -> Self {
-        Self::LlamaServer
+    pub fn of_engine(name: &str) -> Self {
+        Self::ALL.iter().copied().find(|kind| kind.name() == name).unwrap_or(Self::LlamaServer)
     }
 
     /// How such an engine behaves.
@@ -131,6 +131,15 @@ impl Profile {
 mod tests {
     use super::*;
     use crate::random::Entity;
+
+    #[test]
+    fn a_kind_is_called_alike_by_plans_and_by_us_and_an_unknown_engine_is_the_simplest() {
+        for kind in Profile::ALL {
+            assert_eq!(serde_json::to_value(kind).ok(), Some(kind.name().into()));
+            assert_eq!(Profile::of_engine(kind.name()), *kind);
+        }
+        assert_eq!(Profile::of_engine("in-house"), Profile::LlamaServer);
+    }
 
     #[test]
     fn every_kind_is_drawn_and_mostly_those_one_installs() {

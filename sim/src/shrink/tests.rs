@@ -31,8 +31,11 @@ impl Oracle for Canary {
     }
 }
 
+/// On engines that die of nothing but what strikes them, and take TERM in time.
 fn swarm() -> Swarm {
-    Swarm { only: vec!["engine-crash", "operator-drain"], ..Swarm::default() }
+    let mut swarm = Swarm { only: vec!["engine-crash", "operator-drain"], ..Swarm::default() };
+    swarm.options.set("profile", "llama-server").expect("it is an option");
+    swarm
 }
 
 fn under_the_canary(mut run: Run) -> (Option<Failure>, Plan) {

@@ -8,8 +8,8 @@ use pool_manager_core::{
     Refusal, ReloadTarget, SpecHash, Verb,
 };
 
-use super::{Occurrence, World, correlation_of};
-use crate::clients::{Request, Traffic};
+use super::{Latencies, Occurrence, World, correlation_of};
+use crate::clients::{Request, Stay, Traffic};
 use crate::engine::{Ending, EngineHealth, EngineProfile};
 use crate::operator::Operator;
 use crate::release::Resources;
@@ -30,7 +30,7 @@ impl World {
     /// # Errors
     /// The core's refusal.
     pub fn register_scripted(&mut self, spec: PoolSpec) -> Result<PoolUid, Refusal> {
-        let name = spec.name.clone();
+        let template = spec.clone();
         self.specs.insert(spec.engine.hash, spec.engine.clone());
         let command = self.next_command();
         self.awaited.insert(command);
@@ -38,11 +38,13 @@ impl World {
         self.send(Input::Register { command, correlation, spec: Box::new(spec) });
         match self.answers.get(&command) {
             Some(Answer::Registered { pool }) => {
-                self.names.insert(*pool, name);
-                self.places.push(*pool);
-                Ok(*pool)
+                let pool = *pool;
+                self.settle(pool, template);
+                Ok(pool)
             }
             Some(Answer::Refused(refusal)) => Err(refusal.clone()),
+            // It is not there, it died of the question, or it cannot write the answer down.
+            None => Err(Refusal::ShuttingDown),
             other => panic!("W04: a registration is answered as such (answered {other:?})"),
         }
     }
@@ -98,6 +100,19 @@ impl World {
     pub fn shut_down(&mut self) {
         let correlation = correlation_of(CommandId(self.commands + 1));
         self.send(Input::Shutdown { correlation });
+    }
+
+    /// Another SIGTERM to the supervisor, so much later.
+    pub fn shut_down_again(&mut self, after: Duration) {
+        let correlation = correlation_of(CommandId(self.commands + 1));
+        self.agenda.file(self.now + after, Occurrence::Arrives(Input::Shutdown { correlation }));
+    }
+
+    /// The pool's engine, if there is one, dies so much later.
+    pub fn end_engine_later(&mut self, pool: PoolUid, after: Duration, ending: Ending) {
+        if let Some(engine) = self.live_engine(pool) {
+            self.agenda.file(self.now + after, Occurrence::ProcessEnds { engine, ending });
+        }
     }
 
     /// The whole host is suspended for a while: the clock goes on, nothing else does.
@@ -171,11 +186,19 @@ impl World {
         self.operator = Some(operator);
     }
 
-    /// Nobody does anything of their own any more, and engines behave; what is under way goes on.
+    /// Nobody does anything of their own any more, engines behave, and nothing is wrong with the host; what is under
+    /// way goes on. A supervisor that is dead is started.
     pub fn calm(&mut self) {
         self.traffic.clear();
         self.operator = None;
+        // Nor is it short of processor time any more.
+        self.latencies = self.latencies.at_most(Latencies::busy());
         self.calm_engines();
+        self.heal();
+        self.start_at_once();
+        self.resources.calm();
+        self.network.calm();
+        self.agenda.retain(|occurrence| !matches!(occurrence, Occurrence::OperatorSends { .. }));
     }
 
     pub(super) fn send(&mut self, input: Input) {
@@ -190,7 +213,7 @@ impl World {
 
     pub(super) fn lease_ask(&mut self, pool: PoolUid, ttl: Option<Duration>, priority: Priority) -> Input {
         let command = self.next_command();
-        self.clients.sent(command, Request::Ask { pool });
+        self.clients.sent(command, Request::Ask { pool, stays: Stay::AsTraffic });
         let holder = Holder([u64::from(pool.0), command.0]);
         Input::LeaseAsk { command, correlation: correlation_of(command), pool, holder, priority, ttl }
     }

@@ -10,15 +10,19 @@ use crate::engine::{Ending, EngineHealth, TermBehaviour};
 use crate::mishap::{BadExit, BadStart, Mishaps};
 use crate::process_table::{Freeze, Frozen, Process};
 
+/// A plan that asks for more does not get them: no run is so long, nor any instant.
+const MOST: u32 = 32;
+const MOST_LINES: u32 = 500;
+
 impl World {
     /// The next `times` starts of a pool go like this.
     pub(crate) fn spoil_starts(&mut self, pool: PoolUid, times: u32, start: &BadStart) {
-        (0..times).for_each(|_| self.mishaps.file_start(pool, start.clone()));
+        (0..times.min(MOST)).for_each(|_| self.mishaps.file_start(pool, start.clone()));
     }
 
     /// The next `times` ends of a pool's engine are told like this.
     pub(crate) fn spoil_exits(&mut self, pool: PoolUid, times: u32, exit: BadExit) {
-        (0..times).for_each(|_| self.mishaps.file_exit(pool, exit));
+        (0..times.min(MOST)).for_each(|_| self.mishaps.file_exit(pool, exit));
     }
 
     /// A pool's program cannot be executed for a while.
@@ -79,7 +83,8 @@ impl World {
     /// The pool's engine logs lines that mean something, of these classes in turn.
     pub(crate) fn flood_log(&mut self, pool: PoolUid, classes: Vec<LogClass>, lines: u32, every: Duration) {
         if let Some(engine) = self.live_engine(pool) {
-            self.agenda.file(self.now, Occurrence::Logs { engine, classes, left: lines, every });
+            let left = lines.min(MOST_LINES);
+            self.agenda.file(self.now, Occurrence::Logs { engine, classes, left, every });
         }
     }
 

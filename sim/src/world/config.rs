@@ -77,6 +77,21 @@ impl Latencies {
         }
     }
 
+    /// No slower than these.
+    #[must_use]
+    pub fn at_most(self, most: Self) -> Self {
+        let span = |span: Span, most: Span| Span { from: span.from.min(most.from), to: span.to.min(most.to) };
+        Self {
+            exit_notice: span(self.exit_notice, most.exit_notice),
+            file: span(self.file, most.file),
+            stage: span(self.stage, most.stage),
+            release: span(self.release, most.release),
+            evidence: span(self.evidence, most.evidence),
+            probe: span(self.probe, most.probe),
+            lag: span(self.lag, most.lag),
+        }
+    }
+
     /// A host so busy that answers come after the core has stopped waiting for them. Files stay within
     /// their limit: beyond it what is on disk is anybody's guess.
     #[must_use]

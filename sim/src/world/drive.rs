@@ -6,9 +6,9 @@ use std::time::Duration;
 use pool_manager::telemetry::{Subject, record};
 use pool_manager_core::{Event, EventKind, Input, PoolName, PoolUid, Time};
 
-use super::{Occurrence, TurnOrder, World};
+use super::{EffectKind, Occurrence, TurnOrder, World};
 use crate::draws;
-use crate::oracle::{Observed, Oracle, Oracles, Violation};
+use crate::oracle::{Observed, Oracle, Oracles, Violation, quiet_timer};
 
 /// More turns than this in one instant are a busy loop.
 const MOST_TURNS: u32 = 1000;
@@ -36,7 +36,8 @@ impl World {
     /// Goes to the next instant at which something happens and takes one turn there. `false`: nothing
     /// does up to `end`, where the clock now stands.
     pub fn next_event(&mut self, end: Time) -> bool {
-        let timer = self.host.poll_timeout().map(|(at, ..)| at).filter(|_| !self.is_down());
+        let timer = self.host.poll_timeout().map(|(at, ..)| self.clock.fires_at(at));
+        let timer = timer.filter(|_| !self.is_down());
         let next = [self.agenda.next_at(), timer].into_iter().flatten().min();
         let Some(next) = next.filter(|next| *next <= end && !self.exited) else {
             self.now = self.now.max(end);
@@ -81,7 +82,7 @@ impl World {
     /// Feeds a timer for every deadline that is due.
     pub(super) fn fire_timers(&mut self) {
         let mut fired = 0;
-        while self.host.poll_timeout().is_some_and(|(at, ..)| at <= self.now)
+        while self.host.poll_timeout().is_some_and(|(at, ..)| self.clock.fires_at(at) <= self.now)
             && !self.exited
             && !self.is_down()
         {
@@ -94,12 +95,22 @@ impl World {
                 ));
             }
         }
+        if fired > 0 && self.trace.steps() - self.timer_doubted >= quiet_timer::EVERY && !self.exited {
+            self.timer_doubted = self.trace.steps();
+            if let Err(violation) = quiet_timer::check(&self.host, self.now) {
+                self.fail(&violation.to_string());
+            }
+        }
     }
 
     /// One step: an input, its effects, its events, and every oracle.
     pub(super) fn feed(&mut self, input: Input) {
         // Whoever calls a supervisor that is not there hears nothing.
-        if self.exited || self.is_down() {
+        if self.exited || self.is_down() || self.is_refused(&input) {
+            return;
+        }
+        self.tend_journal();
+        if self.dies_writing(&input) {
             return;
         }
         self.note_touched(&input);
@@ -116,13 +127,22 @@ impl World {
         if let Some(journal) = &mut self.journal {
             journal.handled(&effects);
         }
-        for effect in effects.drain(..) {
+        if self.dies_between(None, effects.first()) {
+            return self.die_in_step(effects);
+        }
+        let mut left = effects.drain(..).peekable();
+        while let Some(effect) = left.next() {
             self.touched.extend(effect.pool());
             self.trace.effect(self.now, &effect);
             self.marks.effect(&effect);
             self.ask(|oracles, observed| oracles.effect(&effect, observed));
+            let kind = EffectKind::of(&effect);
             self.carry_out(effect);
+            if self.dies_between(Some(kind), left.peek()) {
+                return self.die_in_step(left);
+            }
         }
+        drop(left);
         self.effects = effects;
         while let Some(event) = self.host.poll_event() {
             self.touched.extend(event.pool);
@@ -154,6 +174,7 @@ impl World {
                 None
             }
         };
+        self.about = one;
         self.touched.extend(one);
     }
 
@@ -198,21 +219,22 @@ impl World {
     }
 
     fn ask(&mut self, ask: impl FnOnce(&mut Oracles, Observed<'_>) -> Result<(), Violation>) {
-        let Self { oracles, now, host, processes, disk, clients, .. } = self;
-        let observed = Observed { now: *now, view: host.view(), processes, disk, clients };
+        let Self { oracles, now, about, config, host, processes, disk, clients, .. } = self;
+        let view = host.view();
+        let observed = Observed { now: *now, about: *about, config, view, processes, disk, clients };
         if let Err(violation) = ask(oracles, observed) {
             self.fail(&violation.to_string());
         }
     }
 
-    pub(super) fn hold(&self, holds: bool, invariant: &str) {
+    pub(crate) fn hold(&self, holds: bool, invariant: &str) {
         if !holds {
             self.fail(invariant);
         }
     }
 
     /// The report of a broken invariant.
-    pub(super) fn fail(&self, what: &str) -> ! {
+    pub(crate) fn fail(&self, what: &str) -> ! {
         let Self { seed, now, trace, .. } = self;
         panic!("{what}\n  seed {seed}, at {now}, step {}\n{trace}", trace.steps());
     }

@@ -3,12 +3,13 @@
 use std::time::Duration;
 
 use pool_manager_core::{
-    Answer, CommandId, Completion, Effect, EffectId, EngineRef, FileKind, LeaseId, PoolUid, Preflight,
-    ProbeKind, SpecHash, StageError,
+    Answer, CommandId, Completion, Effect, EffectId, EngineRef, FileError, FileKind, LeaseId, PoolUid,
+    Preflight, ProbeAnswer, ProbeKind, SpecHash, StageError,
 };
 
 use super::{Occurrence, World};
-use crate::disk::{Content, StoredFile};
+use crate::clients::Stay;
+use crate::disk::{Content, FileTrouble, StoredFile};
 use crate::random::Span;
 
 impl World {
@@ -26,28 +27,28 @@ impl World {
                 let lag = self.streams.executors.span(self.latencies.lag);
                 self.agenda.file(self.now + took + lag, Occurrence::EvidenceLands { id, engine });
             }
-            Effect::Exit => self.exited = true,
+            Effect::Exit => self.exit(),
             Effect::Preflight { id, spec, .. } => {
-                let result = Completion::Preflighted(self.preflight(spec));
+                let result = Completion::Preflighted(self.preflight(id.pool, spec));
                 self.later(self.latencies.stage, Occurrence::Completes { id, result });
             }
             Effect::Probe { id, engine, kind, timeout } => self.probe(id, engine, kind, timeout),
             Effect::RemoveFile { id, engine, file } => {
-                self.later(self.latencies.file, Occurrence::RemovalLands { id, engine, file });
+                self.tend_file(id, engine, file, Occurrence::RemovalLands { id, engine, file });
             }
-            Effect::Reply { command, answer } => self.deliver(command, *answer),
+            Effect::Reply { command, answer } => self.reply(command, answer),
             Effect::Signal { engine, signal } => self.signal(engine, signal),
             Effect::Spawn { id, engine, spec } => self.spawn(id, engine, spec),
             Effect::Stage { id, pool, spec } => self.stage(id, pool, spec),
             Effect::WriteFile { id, engine, file } => {
                 let stored = StoredFile { by: engine, content: self.content(engine, file) };
-                self.later(self.latencies.file, Occurrence::WriteLands { id, file, stored });
+                self.tend_file(id, engine, file, Occurrence::WriteLands { id, file, stored });
             }
         }
     }
 
-    fn preflight(&self, spec: SpecHash) -> Result<Preflight, StageError> {
-        match self.staging.profile(spec).preflight_fails {
+    fn preflight(&self, pool: PoolUid, spec: SpecHash) -> Result<Preflight, StageError> {
+        match self.staging.profile(pool, spec, self.now).preflight_fails {
             Some(error) => Err(error),
             None => {
                 let stamp = Some(self.staging.stamp(spec));
@@ -59,7 +60,7 @@ impl World {
     /// Files the end of a staging and all news of its progress; what an earlier one fetched is not fetched
     /// again.
     fn stage(&mut self, id: EffectId, pool: PoolUid, spec: SpecHash) {
-        let profile = self.staging.profile(spec);
+        let profile = self.staging.profile(pool, spec, self.now);
         let span = profile.takes.unwrap_or(self.latencies.stage);
         let drawn = self.streams.executors.span(span);
         let takes = drawn.saturating_sub(self.staging.done_before(spec));
@@ -76,6 +77,43 @@ impl World {
         }
     }
 
+    /// A file action, one at a time for each file, as its disk does it.
+    fn tend_file(&mut self, id: EffectId, engine: EngineRef, file: FileKind, lands: Occurrence) {
+        let took = self.streams.executors.span(self.latencies.file);
+        let lag = self.streams.executors.span(self.latencies.lag);
+        let (at, occurrence) = match self.disk.trouble(engine.pool, file, self.now) {
+            None => (self.now + took + lag, lands),
+            Some(FileTrouble::Late { by }) => (self.now + by, lands),
+            Some(FileTrouble::Fails { errno }) => {
+                let result = Completion::FileDone(Err(FileError::Io(errno)));
+                (self.now + took + lag, Occurrence::Completes { id, result })
+            }
+            Some(FileTrouble::Hangs) => return,
+        };
+        let at = self.disk.queue(engine.pool, file, self.now, at);
+        self.agenda.file(at, occurrence);
+    }
+
+    /// An answer that promises what must outlive a crash of the host waits until it is written down.
+    fn reply(&mut self, command: CommandId, answer: Box<Answer>) {
+        let waits = self.durable.remove(&command);
+        // Whoever registers pools waits for the answer before anything else happens here.
+        let waits_long = waits && !matches!(*answer, Answer::Registered { .. });
+        let takes = match self.journal.as_mut().filter(|_| waits) {
+            Some(journal) if waits_long => journal.sync_for_reply(self.now),
+            Some(journal) => {
+                journal.synced(self.now);
+                Duration::ZERO
+            }
+            None => Duration::ZERO,
+        };
+        if takes.is_zero() {
+            self.deliver(command, *answer);
+        } else {
+            self.agenda.file(self.now + takes, Occurrence::Answers { command, answer });
+        }
+    }
+
     /// Files what happens after a drawn span.
     fn later(&mut self, span: Span, occurrence: Occurrence) {
         let took = self.streams.executors.span(span);
@@ -89,11 +127,20 @@ impl World {
         if let Some(process) = self.processes.get_mut(engine) {
             process.probes.push((self.now, kind));
         }
-        let took = self.streams.executors.span(self.latencies.probe).min(timeout);
+        let executors = &mut self.streams.executors;
+        let took = executors.span(self.latencies.probe).min(timeout);
         let slowness =
             self.processes.of(engine).map_or(Duration::ZERO, |process| process.answers_after(self.now));
-        let took = took.max(slowness.min(timeout)) + self.streams.executors.span(self.latencies.lag);
-        self.agenda.file(self.now + took, Occurrence::ProbeLands { id, engine, asked: self.now, timeout });
+        let took = took.max(slowness.min(timeout));
+        let lag = executors.span(self.latencies.lag);
+        let mut fate = self.network.sent(engine.pool, self.now, |one_in| executors.one_in(one_in));
+        if !fate.delay.is_zero() && took + fate.delay > timeout {
+            fate.answer = Some(ProbeAnswer::TimedOut);
+        }
+        let silent = fate.answer == Some(ProbeAnswer::TimedOut);
+        let took = if silent { timeout } else { took + fate.delay } + lag + fate.holds;
+        let lands = Occurrence::ProbeLands { id, engine, asked: self.now, timeout, answer: fate.answer };
+        self.agenda.file(self.now + took, lands);
     }
 
     /// What the engine was started with goes into its files, not what the pool is to run next.
@@ -114,11 +161,19 @@ impl World {
     }
 
     /// An answer reaches whoever asked; a client that got its lease begins to work.
-    fn deliver(&mut self, command: CommandId, answer: Answer) {
-        if let Some((pool, lease)) = self.clients.answered(command, &answer)
+    pub(super) fn deliver(&mut self, command: CommandId, answer: Answer) {
+        if let Answer::Granted { lease, .. } = answer {
+            let is_new = self.clients.knows_new(lease);
+            self.hold(is_new, "S25: the number of a lease is given out once");
+        }
+        if let Some((lease, stays)) = self.clients.answered(command, &answer)
             && !self.awaited.contains(&command)
         {
-            self.work(pool, lease);
+            match stays {
+                Stay::AsTraffic => self.work(lease.engine.pool, lease),
+                Stay::For(span) => self.agenda.file(self.now + span, Occurrence::ClientEnds(lease)),
+                Stay::Forgets => {}
+            }
         }
         if self.awaited.contains(&command) {
             self.answers.insert(command, answer);

@@ -72,12 +72,13 @@ impl World {
             self.agenda.file(now + after, Occurrence::WorkersBegin { engine, count });
             workers_follow = workers_follow.filter(|_| !stream.one_in(outlive_one_in));
         }
+        let loads = self.burden(engine, spec, start.loads_for.unwrap_or(load));
         self.processes.add(Process {
             engine,
             pid,
             spec,
             spawned: now,
-            loaded_at: now + start.loads_for.unwrap_or(load),
+            loaded_at: now + loads,
             health,
             ailment: None,
             generation_hangs_until: Time::ZERO,
@@ -226,7 +227,25 @@ impl World {
                 noticed
             }
         };
-        self.agenda.file(self.now + noticed, seen);
+        let at = (self.now + noticed).max(self.adapters.exits_held_until);
+        self.agenda.file(at, seen);
+    }
+
+    /// The host is off.
+    pub(super) fn every_process_vanishes(&mut self) {
+        let now = self.now;
+        let there: Vec<EngineRef> = self.processes.not_over().map(|process| process.engine).collect();
+        for engine in there {
+            let Some(process) = self.processes.get_mut(engine) else { continue };
+            process.frozen = None;
+            process.workers_follow = None;
+            process.workers.iter_mut().for_each(|worker| worker.ended = worker.ended.or(Some(now)));
+            self.process_ends(engine, Ending::plain(ExitStatus::Signal(9)));
+            if let Some(process) = self.processes.get_mut(engine) {
+                process.reaped = true;
+            }
+            self.free_pid(engine);
+        }
     }
 
     pub(super) fn exit_seen(&mut self, engine: EngineRef) {
@@ -281,9 +300,13 @@ impl World {
 
     /// GPU memory comes free some time after the process that held it.
     fn memory_lingers(&mut self, engine: EngineRef) {
-        let Some(lingers) = self.processes.of(engine).map(|process| process.lingers) else { return };
+        let Some((lingers, spec)) = self.processes.of(engine).map(|process| (process.lingers, process.spec))
+        else {
+            return;
+        };
         let lingers = self.streams.of_engines(self.seed, engine.pool).span(lingers);
-        self.resources.linger(engine.pool, self.now + lingers);
+        let mask = self.specs.get(&spec).map(|spec| spec.device_mask.as_slice()).unwrap_or_default();
+        self.resources.linger(engine.pool, mask, self.now, self.now + lingers);
     }
 
     /// A supervisor is dead: init inherits its children, and reaps those that have ended at once.

@@ -5,36 +5,54 @@
 //! ```
 //! `acts` is what somebody outside does, `ail` what goes wrong with an engine, `drive` moves from instant to
 //! instant, `occurrences` says what happens when an entry of the agenda is due, `effects` what the core's effects
-//! lead to, `engines` how processes begin and end, `restart` what a new start of the supervisor finds, which
-//! `journal` gives back. After every step every oracle looks.
+//! lead to, `engines` how processes begin and end, `holders` what clients do beyond their traffic, `places` what is
+//! registered where and what a reload may put there. `crash` is how the supervisor dies, `restart` what its new
+//! start finds, which `journal` gives back; `timers`, `adapters`, `sickness` and `trouble` are what else may be
+//! wrong with a host. After every step every oracle looks.
 
 mod acts;
+mod adapters;
 mod ail;
 mod config;
+mod crash;
 mod drive;
 mod effects;
 mod engines;
+mod holders;
 mod journal;
 mod occurrences;
+mod places;
 mod restart;
+mod sickness;
+mod timers;
+mod trouble;
 
 use std::collections::{BTreeMap, BTreeSet};
+use std::time::Duration;
 
 use pool_manager::telemetry::{Metrics, Record};
+use pool_manager_core::journal::ReadError;
 use pool_manager_core::{
-    Answer, CommandId, Correlation, Effect, EngineSpec, Event, Host, HostConfig, PoolName, PoolUid, SpecHash,
-    Time, View,
+    Answer, CommandId, Correlation, Effect, EngineSpec, Event, Host, HostConfig, OperationId, PoolName,
+    PoolSpec, PoolUid, SpecHash, Time, View,
 };
 
 pub use config::{Latencies, TurnOrder, WorldConfig, test_pool};
+pub use crash::{Crash, CrashPoint, EffectKind};
+pub(crate) use holders::Asks;
+pub(crate) use places::Model;
+pub use restart::{Ends, InFlight, Start, Unacknowledged, Version};
+pub use timers::Timers;
 
 use crate::agenda::Agenda;
+use crate::canonical;
 use crate::clients::{Clients, Traffic};
 use crate::disk::Disk;
 use crate::engine::EngineProfile;
 use crate::fault::Place;
 use crate::marks::{Marks, Watcher};
 use crate::mishap::Mishaps;
+use crate::network::Network;
 use crate::operator::Operator;
 use crate::oracle::{Oracle, Oracles};
 use crate::process_table::ProcessTable;
@@ -42,8 +60,10 @@ use crate::random::{Entity, Stream};
 use crate::release::Resources;
 use crate::staging::Staging;
 use crate::trace::Trace;
+use adapters::Adapters;
 use journal::Journal;
 use occurrences::Occurrence;
+use timers::Clock;
 
 /// One simulated host.
 #[derive(Debug)]
@@ -67,9 +87,12 @@ pub struct World {
     calm: bool,
     staging: Staging,
     resources: Resources,
+    network: Network,
     names: BTreeMap<PoolUid, PoolName>,
-    /// The pools in the order of their registration, as plans name them.
+    /// The newest pool of every name, in the order of their first registration, as plans name them.
     places: Vec<PoolUid>,
+    /// How each of them was registered.
+    templates: Vec<PoolSpec>,
     processes: ProcessTable,
     disk: Disk,
     clients: Clients,
@@ -86,11 +109,25 @@ pub struct World {
     effects: Vec<Effect>,
     /// The pools a step touched: kept for its room.
     touched: Vec<PoolUid>,
+    /// The pool the present step is about.
+    about: Option<PoolUid>,
+    /// The step after which a second timer was tried last.
+    timer_doubted: u64,
     /// The place of the pool that was looked at last though no step was about it.
     looked: usize,
     trace: Trace,
     telemetry: Option<Telemetry>,
     journal: Option<Journal>,
+    /// What a person was told last about a journal that could not be read as a whole.
+    journal_said: Option<ReadError>,
+    clock: Clock,
+    adapters: Adapters,
+    /// How the supervisor will die, once its work gets there.
+    armed: Option<Crash>,
+    /// The supervisor was told to end, and is to be started again so long afterwards.
+    back_after: Option<Duration>,
+    /// Commands whose answers wait for the journal to be synced.
+    durable: BTreeSet<CommandId>,
     /// The supervisor was killed and not started again yet.
     down: bool,
     exited: bool,
@@ -134,8 +171,10 @@ impl World {
             calm: false,
             staging: Staging::default(),
             resources: Resources::default(),
+            network: Network::default(),
             names: BTreeMap::new(),
             places: Vec::new(),
+            templates: Vec::new(),
             processes: ProcessTable::default(),
             disk: Disk::default(),
             clients: Clients::default(),
@@ -154,10 +193,18 @@ impl World {
             marks: Watcher::default(),
             effects: Vec::new(),
             touched: Vec::new(),
+            about: None,
+            timer_doubted: 0,
             looked: 0,
             trace: Trace::default(),
             telemetry: None,
             journal: None,
+            journal_said: None,
+            clock: Clock::default(),
+            adapters: Adapters::default(),
+            armed: None,
+            back_after: None,
+            durable: BTreeSet::new(),
             down: false,
             exited: false,
         }
@@ -233,6 +280,51 @@ impl World {
         &self.clients
     }
 
+    /// Decides every draw.
+    pub(crate) const fn seed(&self) -> u64 {
+        self.seed
+    }
+
+    /// The bound of a shutdown's drain.
+    pub(crate) const fn shutdown_deadline(&self) -> Duration {
+        self.config.shutdown_deadline
+    }
+
+    /// The span in which automatic restarts of all pools are counted.
+    pub(crate) const fn restarts_within(&self) -> Duration {
+        self.config.limiter.restarts_within
+    }
+
+    /// Most loads at once.
+    pub(crate) const fn loads_at_once(&self) -> u32 {
+        self.config.limiter.loads_at_once
+    }
+
+    /// How many bytes the core's whole state is.
+    pub(crate) fn size(&self) -> usize {
+        let mut bytes = Vec::new();
+        canonical::encode(&self.host, &mut bytes);
+        bytes.len()
+    }
+
+    /// How many of them are operations that ended, which may be asked for later.
+    pub(crate) fn size_of_outcomes(&self) -> usize {
+        let mut bytes = Vec::new();
+        let view = self.host.view();
+        let last = view
+            .pools()
+            .filter_map(|pool| pool.operation.map(|operation| operation.id).max(pool.last_operation))
+            .max();
+        let last = last.map_or(0, |id| id.0);
+        // Pools that were forgotten may have had a later one.
+        for operation in
+            (last.saturating_sub(1000)..last + 100).filter_map(|id| view.operation(OperationId(id)))
+        {
+            canonical::encode(operation, &mut bytes);
+        }
+        bytes.len()
+    }
+
     /// Which coverage marks fired.
     #[must_use]
     pub const fn marks(&self) -> &Marks {
@@ -269,6 +361,12 @@ impl World {
         let Some(Telemetry { metrics, .. }) = &self.telemetry else { return String::new() };
         metrics.observe_view(self.view());
         metrics.encode()
+    }
+
+    /// What a person was told last about a journal that could not be read as a whole.
+    #[must_use]
+    pub const fn journal_said(&self) -> Option<&ReadError> {
+        self.journal_said.as_ref()
     }
 
     /// Whether the supervisor has exited.

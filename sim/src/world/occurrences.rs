@@ -3,18 +3,22 @@
 use core::time::Duration;
 
 use pool_manager_core::{
-    Completion, EffectId, EngineRef, FileKind, Input, LeaseId, LogClass, PoolUid, Priority, ProbeAnswer,
-    ReleaseAnswer, Spawned, SpecHash, Time, Verb,
+    Answer, CommandId, Completion, EffectId, EngineRef, FileKind, Input, LeaseId, LogClass, PoolUid,
+    Priority, ProbeAnswer, ReleaseAnswer, Spawned, SpecHash, Time, Verb,
 };
 
+use super::crash::Crash;
 use super::{World, correlation_of};
 use crate::clients::Request;
 use crate::disk::StoredFile;
 use crate::engine::Ending;
+use crate::fault::Place;
 
 /// One entry of the agenda.
 #[derive(Clone, Debug)]
 pub(super) enum Occurrence {
+    /// What an answer promises is on disk: whoever asked hears it.
+    Answers { command: CommandId, answer: Box<Answer> },
     /// An input reaches the core as it is.
     Arrives(Input),
     /// A client asks for a lease, and will ask again.
@@ -29,10 +33,21 @@ pub(super) enum Occurrence {
     EngineDies { engine: EngineRef, ending: Ending },
     /// What was found out about an end is known.
     EvidenceLands { id: EffectId, engine: EngineRef },
+    /// An answer of an executor that was late.
+    Late(Box<Self>),
     /// The operator does something, and will again.
     OperatorActs,
+    /// The operator gives a command about whatever is registered at a place.
+    OperatorSends { place: Place, verb: Verb },
     /// A probe reaches its engine.
-    ProbeLands { id: EffectId, engine: EngineRef, asked: Time, timeout: Duration },
+    ProbeLands {
+        id: EffectId,
+        engine: EngineRef,
+        asked: Time,
+        timeout: Duration,
+        /// What the way there makes of it, whatever the engine would say.
+        answer: Option<ProbeAnswer>,
+    },
     /// A process ends of a signal, unless it has ended.
     ProcessEnds { engine: EngineRef, ending: Ending },
     /// The core hears of an end.
@@ -51,6 +66,8 @@ pub(super) enum Occurrence {
     StageLands { id: EffectId },
     /// A staging moves.
     StageMoves { id: EffectId },
+    /// The service manager starts the supervisor.
+    SupervisorStarts(Box<Crash>),
     /// What kept a process from running passes.
     Thaws { engine: EngineRef },
     /// A worker ends, unless it has ended.
@@ -77,21 +94,57 @@ impl Occurrence {
             | Self::EngineDies { .. }
             | Self::Logs { .. }
             | Self::OperatorActs
+            | Self::OperatorSends { .. }
             | Self::ProcessEnds { .. }
+            | Self::SupervisorStarts(_)
             | Self::Thaws { .. }
             | Self::WorkerEnds { .. }
             | Self::WorkersBegin { .. } => true,
-            Self::Arrives(_)
+            Self::Answers { .. }
+            | Self::Arrives(_)
             | Self::Completes { .. }
             | Self::EvidenceLands { .. }
             | Self::ProbeLands { .. }
             | Self::ExitSeen { .. }
+            | Self::Late(_)
             | Self::PidIsFree { .. }
             | Self::ReleaseLands { .. }
             | Self::RemovalLands { .. }
             | Self::SpawnLands { .. }
             | Self::StageLands { .. }
             | Self::StageMoves { .. }
+            | Self::WriteLands { .. } => false,
+        }
+    }
+
+    /// Whether it is what an executor answers the core, and touches nothing else that a disk could be sick of.
+    pub(super) const fn is_answer(&self) -> bool {
+        match self {
+            Self::Completes { .. }
+            | Self::EvidenceLands { .. }
+            | Self::ProbeLands { .. }
+            | Self::ReleaseLands { .. }
+            | Self::SpawnLands { .. }
+            | Self::StageLands { .. }
+            | Self::StageMoves { .. } => true,
+            Self::Answers { .. }
+            | Self::Arrives(_)
+            | Self::ClientAsks(_)
+            | Self::ClientEnds(_)
+            | Self::ClientRenews(_)
+            | Self::EngineDies { .. }
+            | Self::ExitSeen { .. }
+            | Self::Late(_)
+            | Self::Logs { .. }
+            | Self::OperatorActs
+            | Self::OperatorSends { .. }
+            | Self::PidIsFree { .. }
+            | Self::ProcessEnds { .. }
+            | Self::RemovalLands { .. }
+            | Self::SupervisorStarts(_)
+            | Self::Thaws { .. }
+            | Self::WorkerEnds { .. }
+            | Self::WorkersBegin { .. }
             | Self::WriteLands { .. } => false,
         }
     }
@@ -117,17 +170,20 @@ impl Occurrence {
                 | Input::Stalled
                 | Input::Timer => false,
             },
-            Self::ClientAsks(_) | Self::OperatorActs => true,
-            Self::ClientEnds(_)
+            Self::ClientAsks(_) | Self::OperatorActs | Self::OperatorSends { .. } => true,
+            Self::Answers { .. }
+            | Self::ClientEnds(_)
             | Self::ClientRenews(_)
             | Self::Completes { .. }
             | Self::EngineDies { .. }
             | Self::EvidenceLands { .. }
+            | Self::Late(_)
             | Self::Logs { .. }
             | Self::PidIsFree { .. }
             | Self::ProbeLands { .. }
             | Self::ProcessEnds { .. }
             | Self::ExitSeen { .. }
+            | Self::SupervisorStarts(_)
             | Self::ReleaseLands { .. }
             | Self::RemovalLands { .. }
             | Self::SpawnLands { .. }
@@ -153,7 +209,25 @@ impl Occurrence {
 
 impl World {
     pub(super) fn occur(&mut self, occurrence: Occurrence) {
+        // It was due in the very instant in which the supervisor died.
+        if self.is_down() && !occurrence.outlives_supervisor() {
+            return;
+        }
+        if let Some(occurrence) = self.passes(occurrence) {
+            self.come_about(occurrence);
+        }
+    }
+
+    fn come_about(&mut self, occurrence: Occurrence) {
         match occurrence {
+            Occurrence::Answers { command, answer } => {
+                if let Some(journal) = &mut self.journal {
+                    journal.synced(self.now);
+                }
+                self.deliver(command, *answer);
+            }
+            Occurrence::Late(late) => self.come_about(*late),
+            Occurrence::SupervisorStarts(crash) => self.supervisor_starts(crash),
             Occurrence::Arrives(input) => self.feed(input),
             Occurrence::ClientAsks(pool) => self.client_asks(pool),
             Occurrence::ClientEnds(lease) => {
@@ -171,8 +245,13 @@ impl World {
                 self.complete(id, Completion::Evidence(Box::new(report.unwrap_or_default())));
             }
             Occurrence::OperatorActs => self.operator_acts(),
-            Occurrence::ProbeLands { id, engine, asked, timeout } => {
-                self.probe_lands(id, engine, asked, timeout);
+            Occurrence::OperatorSends { place, verb } => {
+                if let Some(pool) = self.at(place) {
+                    self.operate(pool, verb);
+                }
+            }
+            Occurrence::ProbeLands { id, engine, asked, timeout, answer } => {
+                self.probe_lands(id, engine, (asked, timeout), answer);
             }
             Occurrence::EngineDies { engine, ending } | Occurrence::ProcessEnds { engine, ending } => {
                 self.process_ends(engine, ending);
@@ -180,6 +259,9 @@ impl World {
             Occurrence::ExitSeen { engine } => self.exit_seen(engine),
             Occurrence::Logs { engine, classes, left, every } => self.logs(engine, classes, left, every),
             Occurrence::PidIsFree { engine } => self.free_pid(engine),
+            Occurrence::ReleaseLands { id, spec } if self.resources.gpus().answers_at() > self.now => {
+                self.agenda.file(self.resources.gpus().answers_at(), Occurrence::ReleaseLands { id, spec });
+            }
             Occurrence::ReleaseLands { id, spec } => {
                 let in_use = self.processes.not_over().any(|process| process.engine.pool == id.pool);
                 let answer = self.specs.get(&spec).map_or(ReleaseAnswer::Free, |spec| {
@@ -217,17 +299,31 @@ impl World {
         self.feed(Input::Completed { effect, result });
     }
 
-    fn probe_lands(&mut self, id: EffectId, engine: EngineRef, asked: Time, timeout: Duration) {
+    /// A process that is gone is found out by whoever connects; what the way there says comes before what the
+    /// engine does.
+    fn probe_lands(
+        &mut self,
+        id: EffectId,
+        engine: EngineRef,
+        (asked, timeout): (Time, Duration),
+        answer: Option<ProbeAnswer>,
+    ) {
         let now = self.now;
+        let of_way = answer.or_else(|| self.network.under_way(engine.pool, now));
+        if of_way == Some(ProbeAnswer::TimedOut) && now < asked + timeout {
+            let again = Occurrence::ProbeLands { id, engine, asked, timeout, answer: of_way };
+            return self.agenda.file(asked + timeout, again);
+        }
         let busy = self.clients.book(engine.pool).is_some_and(|book| !book.active.is_empty());
         let process = self.processes.of(engine).filter(|process| process.is_alive());
         let slowness = process.map_or(Duration::ZERO, |process| process.answers_after(now)).min(timeout);
-        if now < asked + slowness {
+        if of_way.is_none() && now < asked + slowness {
             // It became slow while the probe was under way.
-            let again = Occurrence::ProbeLands { id, engine, asked, timeout };
+            let again = Occurrence::ProbeLands { id, engine, asked, timeout, answer };
             return self.agenda.file(asked + slowness, again);
         }
         let answer = match process {
+            _ if of_way.is_some() => of_way.unwrap_or(ProbeAnswer::TimedOut),
             None => ProbeAnswer::Refused,
             Some(_) if slowness >= timeout && !timeout.is_zero() => ProbeAnswer::TimedOut,
             Some(process) => process.answer(now, busy),

@@ -5,4 +5,6 @@ mod determinism;
 mod found;
 mod golden;
 mod mission;
+mod restart;
+mod strikes;
 mod sweep;

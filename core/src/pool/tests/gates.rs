@@ -159,3 +159,28 @@ fn a_version_rises_on_gates_circuits_phase_spec_and_health_and_not_on_leases() {
     stage.settle();
     rises(&stage, "spec");
 }
+
+#[test]
+fn a_gpu_is_not_used_when_its_engine_turns_out_to_be_stuck_while_the_check_is_under_way() {
+    let devices = || alloc::vec![String::from("0")];
+    let mut stage = Stage::ready_with(|spec| spec.engine.device_mask = devices());
+    let first = stage.pool;
+    let mut other = spec("b");
+    (other.engine.port, other.engine.device_mask) = (None, devices());
+    let Answer::Registered { pool: second } = stage.register(other) else { panic!("it has no port") };
+    stage.pool = second;
+    stage.preload();
+    stage.answer_one(Ask::Stage);
+    assert!(stage.is_open(Ask::Release));
+    stage.pool = first;
+    stage.accepted(Verb::Stop);
+    stage.tick_until(Due::StuckWait);
+    stage.pool = second;
+    let spawns = stage.spawns();
+    stage.answer_one(Ask::Release);
+    assert_eq!((stage.view().held, stage.spawns()), (Some(crate::HoldReason::Quarantine), spawns));
+    stage.pool = first;
+    stage.exits(ExitStatus::Signal(9));
+    stage.pool = second;
+    assert_eq!(stage.phase(), PhaseName::Waiting);
+}

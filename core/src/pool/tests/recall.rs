@@ -73,6 +73,19 @@ fn a_drain_that_was_interrupted_is_still_what_is_wanted() {
 }
 
 #[test]
+fn what_was_wanted_down_after_a_start_that_failed_is_not_started() {
+    let mut stage = Stage::new(|spec| spec.autostart = true);
+    stage.settle_until(PhaseName::Starting);
+    // It ended before anyone heard that it began, and before anyone knows why, it is not wanted any more.
+    stage.exits(ExitStatus::Code(1));
+    stage.drain();
+    assert_eq!(stage.phase(), PhaseName::Ended);
+    restart(&mut stage, false);
+    stage.settle();
+    assert_eq!((stage.phase(), stage.spawns()), (PhaseName::Stopped, 0));
+}
+
+#[test]
 fn a_candidate_is_ended_and_the_committed_spec_started() {
     let mut stage = Stage::ready();
     stage.accepted(Verb::Reload(Box::new(reload::to_spec(2))));

@@ -144,6 +144,37 @@ fn a_name_or_port_of_another_pool_is_taken_and_by_whom_is_said() {
 }
 
 #[test]
+fn a_reload_to_a_port_of_another_pool_is_refused_and_so_is_a_way_back_to_one() {
+    let on_port = |port| {
+        let mut ask = reload::to_spec(2);
+        let crate::ReloadTarget::Spec(spec) = &mut ask.to else { panic!("to_spec names a spec") };
+        spec.port = Some(port);
+        Verb::Reload(Box::new(ask))
+    };
+    let mut stage = Stage::ready();
+    let by = stage.pool;
+    let mut other = spec("b");
+    other.engine.port = Some(8081);
+    let Answer::Registered { pool } = stage.register(other) else { panic!("another port is free") };
+    stage.pool = pool;
+    assert_eq!(stage.refused(on_port(8080)), Refusal::PortTaken { port: 8080, by });
+    stage.accepted(on_port(8082));
+    let mut third = spec("c");
+    third.engine.port = Some(8082);
+    let taken = Refusal::PortTaken { port: 8082, by: pool };
+    assert_eq!(stage.register(third.clone()), Answer::Refused(taken), "a reload is on its way there");
+    stage.settle();
+    stage.pass(SECOND);
+    stage.settle();
+    assert_eq!(stage.view().spec.port, Some(8082));
+    third.engine.port = Some(8081);
+    let Answer::Registered { pool: by } = stage.register(third) else { panic!("8081 is free again") };
+    let back = crate::Reload { to: crate::ReloadTarget::Back, ..reload::to_spec(2) };
+    let refusal = stage.refused(Verb::Reload(Box::new(back)));
+    assert_eq!(refusal, Refusal::PortTaken { port: 8081, by });
+}
+
+#[test]
 fn a_supervisor_that_goes_down_refuses_everything() {
     let mut stage = leased();
     stage.shutdown();

@@ -56,6 +56,16 @@ fn a_reload_ends_with_the_new_model_and_keeps_the_old_one_for_back() {
 }
 
 #[test]
+fn from_its_commit_on_a_candidate_is_an_engine_like_any_other() {
+    let mut stage = Stage::ready();
+    trying(&mut stage);
+    stage.settle();
+    stage.crash(ExitStatus::Signal(11));
+    assert_eq!(stage.crashes_heard(), [CrashClass::Signal(11)]);
+    assert_eq!((stage.view().crashes_total, stage.view().failures), (1, 1));
+}
+
+#[test]
 fn back_needs_a_spec_to_go_back_to() {
     let mut stage = Stage::ready();
     let back = Reload { to: ReloadTarget::Back, ..to_spec(9) };

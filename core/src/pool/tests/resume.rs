@@ -218,3 +218,31 @@ fn incarnations_of_the_next_epoch_are_higher() {
     stage.settle();
     assert!(stage.engine().incarnation > before && stage.engine().incarnation.epoch == 2);
 }
+
+#[test]
+fn a_signal_that_may_not_have_been_sent_is_waited_for_although_its_time_is_over() {
+    // The restart takes 3 s; TERM of a drain that is over is waited for 1 s.
+    let mut stage = Stage::ready();
+    stage.lease();
+    stage.command(Verb::Drain { deadline: Some(SECOND) });
+    stage.tick_until(Due::DrainDeadline);
+    restart(&mut stage, Found::Alive);
+    let restarted = stage.now;
+    assert_eq!(stage.signals(), [Signal::Graceful]);
+    assert_eq!((stage.tick(), stage.now), (Due::KillGrace, restarted + SECOND));
+    assert_eq!(stage.signals(), [Signal::Graceful, Signal::KillTree]);
+}
+
+#[test]
+fn numbers_of_leases_that_a_lost_journal_may_have_missed_are_not_given_out_again() {
+    let mut stage = Stage::ready();
+    let state = stage.host.clone();
+    let unknown = stage.lease();
+    // The journal failed before that grant.
+    stage.host = state;
+    restart(&mut stage, Found::Alive);
+    let known = stage.lease();
+    assert_eq!(known.engine, unknown.engine);
+    assert!(known.sequence > unknown.sequence + 1000, "{known} after {unknown}");
+    assert_eq!(stage.end_lease(unknown), Answer::LeaseEndedBefore { how: None });
+}

@@ -5,6 +5,7 @@
 
 mod canary;
 mod catalogue;
+mod explore;
 mod failure;
 mod guard;
 mod host;
@@ -39,6 +40,7 @@ Examples:
   poolsim replay seed-42-S09.toml --trace        a failure again, step by step
   poolsim shrink seed-42-S09.toml                the smallest plan that fails the same way
   poolsim run --config host.toml --for 24h       a day of your own pools: how available are they?
+  poolsim explore --pools 1 --leases 2 --faults 2  every state of a small world, not a sample
   poolsim families                               everything that may strike
 
 Exit codes:
@@ -58,6 +60,7 @@ enum Command {
     Replay(replay::Replay),
     Shrink(shrink::Shrink),
     Run(run::Run),
+    Explore(explore::Explore),
     Families(catalogue::Families),
     Marks(catalogue::Marks),
 }
@@ -70,7 +73,7 @@ enum Verdict {
     Unsafe,
     Stuck,
     NotDeterministic,
-    MarksMissed,
+    Unseen,
 }
 
 impl Verdict {
@@ -81,7 +84,7 @@ impl Verdict {
             Self::Unsafe => 2,
             Self::Stuck => 3,
             Self::NotDeterministic => 4,
-            Self::MarksMissed => 5,
+            Self::Unseen => 5,
         }
     }
 }
@@ -102,6 +105,7 @@ fn main() -> ExitCode {
         Command::Replay(replay) => replay::run(replay),
         Command::Shrink(shrink) => shrink::run(shrink),
         Command::Run(run) => run::run(run).map(|()| Verdict::Good),
+        Command::Explore(explore) => explore::explore(explore),
         Command::Families(families) => catalogue::families(families),
         Command::Marks(marks) => catalogue::marks(marks),
     };

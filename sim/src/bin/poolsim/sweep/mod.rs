@@ -90,7 +90,7 @@ pub(super) fn run(args: &Sweep) -> Result<Verdict, String> {
         say(&if args.json { tally.json(&found) } else { tally.text(&found, demanded) });
     }
     Ok(match (different, found.first()) {
-        (false, None) if demanded && !tally.unfired().is_empty() => Verdict::MarksMissed,
+        (false, None) if demanded && !tally.unfired().is_empty() => Verdict::Unseen,
         (false, None) => Verdict::Good,
         (true, None) => Verdict::NotDeterministic,
         (_, Some(found)) => found.verdict(),

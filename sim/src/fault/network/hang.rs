@@ -1,0 +1,35 @@
+//! A probe that is sent gets no answer; those that are under way do.
+
+use std::time::Duration;
+
+use pool_manager_core::ProbeAnswer;
+use serde::{Deserialize, Serialize};
+
+use crate::fault::{Place, Scene, Strikes};
+use crate::network::Trouble;
+use crate::plan::duration;
+use crate::random::{Span, Stream};
+use crate::world::World;
+
+/// Probes of the engine of a pool hang for a while.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct ProbeHang {
+    pool: Place,
+    #[serde(with = "duration")]
+    lasts: Duration,
+}
+
+impl Strikes for ProbeHang {
+    const MEANS: &'static str = "probes of an engine hang";
+    const EVERY: Duration = Duration::from_secs(120);
+    const QUIET: Duration = Duration::from_secs(5);
+
+    fn draw(scene: &Scene<'_>, stream: &mut Stream) -> Option<Self> {
+        Some(Self { pool: scene.with_engine(stream)?, lasts: stream.span(Span::millis(500, 40_000)) })
+    }
+
+    fn strike(&self, world: &mut World) {
+        let Some(pool) = world.at(self.pool) else { return };
+        world.trouble_way(pool, Trouble::Answers(ProbeAnswer::TimedOut), self.lasts);
+    }
+}

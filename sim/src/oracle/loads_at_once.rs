@@ -1,0 +1,140 @@
+//! S22: no more engines load at once than the host's limiter says, and no more automatic restarts of all pools come
+//! within its span.
+//!
+//! Counted are loads that the limiter certainly saw: a reload's candidate of a pool that is known to load quickly is
+//! not. Engines that loaded when the supervisor was started again are not either: they load already, whatever
+//! has been admitted before them in that very step.
+
+use std::collections::{BTreeSet, VecDeque};
+
+use pool_manager_core::{Effect, Event, EventKind, Input, PhaseName, PoolUid, PoolView, Time};
+
+use super::starts::{Starts, is_scheduled};
+use super::{Observed, Oracle, Violation, hold};
+
+#[derive(Debug, Default)]
+pub(super) struct LoadsAtOnce {
+    starts: Starts,
+    /// Pools whose next load is limited, as of their last release check.
+    limited: BTreeSet<PoolUid>,
+    /// Pools whose automatic restart was admitted and has not come yet.
+    admitted: BTreeSet<PoolUid>,
+    loading: BTreeSet<PoolUid>,
+    adopted: BTreeSet<PoolUid>,
+    restarts: VecDeque<Time>,
+    /// Registered, as far as we were told.
+    pools: BTreeSet<PoolUid>,
+}
+
+impl Oracle for LoadsAtOnce {
+    fn input(&mut self, input: &Input, before: Observed<'_>) -> Result<(), Violation> {
+        if let Input::Resume(_) = input {
+            self.loading.clear();
+            let starting = before.view.pools().filter(|pool| pool.phase == PhaseName::Starting);
+            self.adopted = starting.map(|pool| pool.uid).collect();
+        }
+        Ok(())
+    }
+
+    fn effect(&mut self, effect: &Effect, observed: Observed<'_>) -> Result<(), Violation> {
+        if let Effect::Spawn { engine, .. } = effect {
+            self.starts.begun(engine.pool);
+            self.admitted.remove(&engine.pool);
+            self.adopted.remove(&engine.pool);
+        }
+        let Effect::CheckRelease { id, .. } = effect else { return Ok(()) };
+        let Some(pool) = observed.view.pool(id.pool) else { return Ok(()) };
+        let known_quick = pool.load_time.is_some_and(|load| load < observed.config.limiter.exempt_below);
+        if pool.phase != PhaseName::Waiting || known_quick || !pool.policy.start.limited {
+            self.limited.remove(&pool.uid);
+            return Ok(());
+        }
+        self.limited.insert(pool.uid);
+        if self.starts.is_automatic(&pool) && self.admitted.insert(pool.uid) {
+            return self.one_more_restart(observed);
+        }
+        Ok(())
+    }
+
+    fn event(&mut self, event: &Event, _observed: Observed<'_>) -> Result<(), Violation> {
+        self.starts.event(event);
+        let Some(pool) = event.pool else { return Ok(()) };
+        if let EventKind::Registered = event.kind {
+            self.pools.insert(pool);
+        }
+        if let EventKind::Deregistered = event.kind {
+            self.pools.remove(&pool);
+            self.loading.remove(&pool);
+        }
+        if is_scheduled(&event.kind) {
+            self.admitted.remove(&pool);
+        }
+        Ok(())
+    }
+
+    fn pool(&mut self, pool: &PoolView<'_>, observed: Observed<'_>) -> Result<(), Violation> {
+        if pool.phase != PhaseName::Starting {
+            self.loading.remove(&pool.uid);
+            self.adopted.remove(&pool.uid);
+            return Ok(());
+        }
+        if !self.limited.contains(&pool.uid)
+            || self.adopted.contains(&pool.uid)
+            || !self.loading.insert(pool.uid)
+        {
+            return Ok(());
+        }
+        let most = observed.config.limiter.loads_at_once;
+        let holds = most == 0 || self.loading.len() <= most as usize;
+        hold(holds, "S22: no more load at once than the limiter says", || {
+            format!("{:?} load, {most} may", self.loading)
+        })
+    }
+}
+
+impl LoadsAtOnce {
+    fn one_more_restart(&mut self, observed: Observed<'_>) -> Result<(), Violation> {
+        let limiter = &observed.config.limiter;
+        while self.restarts.front().is_some_and(|at| observed.now.since(*at) >= limiter.restarts_within) {
+            self.restarts.pop_front();
+        }
+        self.restarts.push_back(observed.now);
+        let most = limiter.restarts_least as usize;
+        let most = most.max(limiter.restarts_per_pool as usize * self.pools.len());
+        let holds = limiter.restarts_least == 0 || self.restarts.len() <= most;
+        hold(holds, "S22: automatic restarts of all pools stay within their budget", || {
+            format!("{} within {:?}, {most} may", self.restarts.len(), limiter.restarts_within)
+        })
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::time::Duration;
+
+    use super::*;
+    use crate::oracle::forged::{Forged, POOL};
+
+    #[test]
+    fn a_third_load_is_found() {
+        let forged = Forged::new();
+        let mut oracle = LoadsAtOnce::default();
+        let starts = |uid| PoolView { uid: PoolUid(uid), phase: PhaseName::Starting, ..forged.pool() };
+        oracle.limited.extend([1, 2, 3].map(PoolUid));
+        assert_eq!(oracle.pool(&starts(1), forged.observed()), Ok(()));
+        assert_eq!(oracle.pool(&starts(2), forged.observed()), Ok(()));
+        assert!(oracle.pool(&starts(3), forged.observed()).is_err());
+    }
+
+    #[test]
+    fn a_restart_over_the_budget_of_all_pools_is_found() {
+        let forged = Forged::new();
+        let mut oracle = LoadsAtOnce::default();
+        oracle.pools.insert(POOL);
+        let most = forged.config.limiter.restarts_least;
+        assert!((0..most).all(|_| oracle.one_more_restart(forged.observed()).is_ok()));
+        assert!(oracle.one_more_restart(forged.observed()).is_err());
+        let later = Observed { now: forged.now + Duration::from_secs(300), ..forged.observed() };
+        assert_eq!(oracle.one_more_restart(later), Ok(()));
+    }
+}

@@ -1,0 +1,48 @@
+//! Which starts are automatic, as events tell it: made by policy after an end nobody asked for. For the oracles
+//! that count them.
+
+use std::collections::BTreeSet;
+
+use pool_manager_core::{Event, EventKind, OperationKind, PhaseName, PoolUid, PoolView};
+
+/// The pools whose next start is automatic.
+#[derive(Debug, Default)]
+pub(super) struct Starts {
+    automatic: BTreeSet<PoolUid>,
+}
+
+impl Starts {
+    pub(super) fn event(&mut self, event: &Event) {
+        let Some(pool) = event.pool else { return };
+        if is_scheduled(&event.kind) {
+            self.automatic.insert(pool);
+        }
+        if let EventKind::PhaseChanged { from, to } = event.kind {
+            // A hold was lifted: what was to come before it comes now.
+            if (from, to) == (PhaseName::Held, PhaseName::Waiting) {
+                self.automatic.insert(pool);
+            }
+            if to == PhaseName::Staging {
+                self.automatic.remove(&pool);
+            }
+        }
+        if event.kind == EventKind::RestartAllowed {
+            self.automatic.remove(&pool);
+        }
+    }
+
+    /// A start of this pool that is certainly automatic. A reload's own starts look alike.
+    pub(super) fn is_automatic(&self, pool: &PoolView<'_>) -> bool {
+        let reloads = pool.operation.is_some_and(|operation| operation.kind == OperationKind::Reload);
+        self.automatic.contains(&pool.uid) && !reloads
+    }
+
+    pub(super) fn begun(&mut self, pool: PoolUid) {
+        self.automatic.remove(&pool);
+    }
+}
+
+/// Policy has decided on a restart, now or when a circuit lets it.
+pub(super) const fn is_scheduled(kind: &EventKind) -> bool {
+    matches!(kind, EventKind::RestartScheduled { .. } | EventKind::RestartPrevented { .. })
+}
