@@ -148,7 +148,7 @@ pub(super) fn written(plan: &Plan) -> Result<String, toml::ser::Error> {
         for pool in pools.filter_map(Value::as_table_mut) {
             plain_pool.iter().for_each(|plain| leave_out(pool, plain));
         }
-        setup.retain(|key, value| key == "pool" || plain.get(key) != Some(value));
+        setup.retain(|key, value| key == "pool" || plain.get(key) != Some(&*value));
         setup.extend(kept);
     }
     toml::to_string(&table)

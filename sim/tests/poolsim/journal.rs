@@ -76,7 +76,10 @@ fn what_a_later_version_wrote_and_what_is_damaged_is_refused() {
     };
     let good = journal(&Header::new(1, 1), |effects| effects);
     let later = Header { logic_version: LOGIC_VERSION + 1, ..Header::new(1, 1) };
-    refused(&journal(&later, |effects| effects), "state and inputs are of logic version 2, this is 1");
+    refused(
+        &journal(&later, |effects| effects),
+        &format!("state and inputs are of logic version {}, this is {LOGIC_VERSION}", LOGIC_VERSION + 1),
+    );
     let mut newer_format = good.clone();
     newer_format[4..8].copy_from_slice(&[9, 0, 0xf6, 0xff]);
     refused(&newer_format, "written in format 9, this version reads up to 1");

@@ -20,6 +20,8 @@ fn figures_for_a_program_are_one_object() {
     {
         assert!(json[number].as_f64().is_some_and(|number| number > 0.0), "{number}: {json}");
     }
+    let marks = |which: &str| json[which].as_array().map_or(0, Vec::len);
+    assert!(marks("marks_fired") > 10 && marks("marks_unfired") > 10, "{json}");
     assert!(json["faults"]["engine-crash"].is_u64(), "{json}");
     assert!(json["simulated_seconds"].as_u64().is_some_and(|seconds| seconds >= 360), "{json}");
     assert_eq!(
@@ -118,4 +120,19 @@ fn a_failure_for_a_program_has_everything_a_person_is_told() {
     let all = poolsim(folder.path(), &arguments).json();
     assert_eq!(all["seeds"], 20);
     assert!(all["violations"].as_array().is_some_and(|all| all.len() > 1), "{all}");
+}
+
+#[test]
+fn a_coverage_mark_that_never_fired_is_named_where_it_is_demanded() {
+    let folder = folder();
+    let few = ["sweep", "--seeds", "0..2", "--for", "10s"];
+    let said = poolsim(folder.path(), &few);
+    assert_eq!(said.code, Some(0), "two seeds owe nobody every mark: {}", said.out);
+    let said = poolsim(folder.path(), &[&few[..], &["--demand-marks", "yes"]].concat());
+    assert_eq!(said.code, Some(5), "{}", said.out);
+    let never = said.out.lines().find_map(|line| line.strip_prefix("never: ")).expect("they are named");
+    let all = poolsim(folder.path(), &["marks"]).out;
+    for mark in never.split(", ") {
+        assert!(all.lines().any(|known| known == mark), "{mark}");
+    }
 }

@@ -1,8 +1,9 @@
-//! `poolsim families`: what may strike, as a table or for a program.
+//! `poolsim families` and `poolsim marks`: what may strike, and what a sweep must have seen; for people or for a program.
 
 use clap::Args;
 use comfy_table::{Table, presets};
 use pool_manager_sim::fault::FAMILIES;
+use pool_manager_sim::marks::Mark;
 use serde_json::json;
 
 use crate::{Verdict, say};
@@ -41,5 +42,23 @@ pub(super) fn families(args: &Families) -> Result<Verdict, String> {
         ]);
     }
     say(&format!("{table}\n"));
+    Ok(Verdict::Good)
+}
+
+/// List every coverage mark: what must happen at least once in a large sweep.
+#[derive(Args, Debug)]
+#[command(after_help = "\
+A name is room:word, or room:word/word where two things meet: phase:draining/exited fires when an engine that
+drains ends.")]
+pub(super) struct Marks {
+    /// One JSON list instead of lines.
+    #[arg(long)]
+    json: bool,
+}
+
+pub(super) fn marks(args: &Marks) -> Result<Verdict, String> {
+    let names: Vec<String> = Mark::all().map(|mark| mark.to_string()).collect();
+    let said = if args.json { json!(names).to_string() } else { names.join("\n") };
+    say(&format!("{said}\n"));
     Ok(Verdict::Good)
 }

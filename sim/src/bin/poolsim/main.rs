@@ -62,6 +62,7 @@ enum Command {
     Run(run::Run),
     Explore(explore::Explore),
     Families(catalogue::Families),
+    Marks(catalogue::Marks),
 }
 
 /// What a command found, as an exit code tells it.
@@ -106,6 +107,7 @@ fn main() -> ExitCode {
         Command::Run(run) => run::run(run).map(|()| Verdict::Good),
         Command::Explore(explore) => explore::explore(explore),
         Command::Families(families) => catalogue::families(families),
+        Command::Marks(marks) => catalogue::marks(marks),
     };
     let verdict = verdict.unwrap_or_else(|error| {
         eprintln!("poolsim: {error}");

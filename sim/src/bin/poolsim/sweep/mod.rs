@@ -10,6 +10,7 @@ mod workers;
 use std::path::PathBuf;
 
 use clap::Args;
+use pool_manager_sim::plan::Swarm;
 
 use crate::canary::Canary;
 use crate::failure::Found;
@@ -45,6 +46,10 @@ pub(super) struct Sweep {
     /// Runs every seed twice and its plan once more, and compares every draw and every step.
     #[arg(long)]
     check_determinism: bool,
+    /// Whether coverage marks that never fired are a failure [default: from 1000 seeds on, where everything is drawn
+    /// and all of it may strike].
+    #[arg(long, value_name = "YES|NO", value_parser = clap::builder::BoolishValueParser::new())]
+    demand_marks: Option<bool>,
     /// Where the plans of failures are written.
     #[arg(long, value_name = "FOLDER", default_value = "poolsim-failures")]
     plans: PathBuf,
@@ -59,6 +64,9 @@ pub(super) struct Sweep {
     #[arg(long, hide = true)]
     canary: Option<Canary>,
 }
+
+/// With fewer, what is rare may not have happened.
+const SEEDS_FOR_ALL_MARKS: u64 = 1000;
 
 pub(super) fn run(args: &Sweep) -> Result<Verdict, String> {
     let swarm = args.host.swarm()?;
@@ -76,10 +84,13 @@ pub(super) fn run(args: &Sweep) -> Result<Verdict, String> {
     tally.stop_clock();
     let found = report(args, tally.failures())?;
     let different = tally.different();
+    let many = args.seeds.0.end - args.seeds.0.start >= SEEDS_FOR_ALL_MARKS;
+    let demanded = args.demand_marks.unwrap_or(many && swarm == Swarm::default());
     if !args.hashes {
-        say(&if args.json { tally.json(&found) } else { tally.text(&found) });
+        say(&if args.json { tally.json(&found) } else { tally.text(&found, demanded) });
     }
     Ok(match (different, found.first()) {
+        (false, None) if demanded && !tally.unfired().is_empty() => Verdict::Unseen,
         (false, None) => Verdict::Good,
         (true, None) => Verdict::NotDeterministic,
         (_, Some(found)) => found.verdict(),

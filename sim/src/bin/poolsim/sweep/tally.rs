@@ -6,6 +6,7 @@ use std::time::{Duration, Instant};
 
 use nix::time::{ClockId, clock_gettime};
 use pool_manager_sim::fault::FAMILIES;
+use pool_manager_sim::marks::{Mark, Marks};
 use serde_json::{Value, json};
 
 use super::one::{Failed, Outcome};
@@ -23,6 +24,7 @@ pub(super) struct Tally {
     steps: u64,
     simulated: Duration,
     struck: BTreeMap<&'static str, u64>,
+    marks: Marks,
     failures: Vec<Failed>,
     differs: Vec<(u64, String)>,
 }
@@ -40,6 +42,7 @@ impl Tally {
             simulated: Duration::ZERO,
             // Every family, so that one which never struck is seen.
             struck: FAMILIES.iter().map(|family| (family.name, 0)).collect(),
+            marks: Marks::default(),
             failures: Vec::new(),
             differs: Vec::new(),
         }
@@ -51,6 +54,7 @@ impl Tally {
             Ok(report) => {
                 self.steps += report.steps;
                 self.simulated += report.simulated;
+                self.marks.union(&report.marks);
                 for (family, times) in report.struck {
                     *self.struck.entry(family).or_default() += times;
                 }
@@ -80,6 +84,11 @@ impl Tally {
         !self.differs.is_empty()
     }
 
+    /// Marks that never fired, by name.
+    pub(super) fn unfired(&self) -> Vec<String> {
+        self.marks.unfired().map(|mark| mark.to_string()).collect()
+    }
+
     /// For programs.
     pub(super) fn json(&self, found: &[Found]) -> String {
         let differs = self.differs.iter().map(|(seed, differs)| json!({"seed": seed, "difference": differs}));
@@ -88,6 +97,8 @@ impl Tally {
             "steps": self.steps,
             "simulated_seconds": self.simulated.as_secs(),
             "faults": self.struck,
+            "marks_fired": self.marks.fired().map(|mark| mark.to_string()).collect::<Vec<_>>(),
+            "marks_unfired": self.unfired(),
             "violations": found.iter().map(Found::json).collect::<Vec<_>>(),
             "not_deterministic": differs.collect::<Value>(),
             "steps_per_second": self.per_second(self.steps).round(),
@@ -100,8 +111,8 @@ impl Tally {
         format!("{said}\n")
     }
 
-    /// For people.
-    pub(super) fn text(&self, found: &[Found]) -> String {
+    /// For people. Marks are named where they were `demanded`.
+    pub(super) fn text(&self, found: &[Found], demanded: bool) -> String {
         let mut said: String = found.iter().map(|found| found.text() + "\n").collect();
         for (seed, differs) in &self.differs {
             // A string takes any text.
@@ -121,6 +132,15 @@ impl Tally {
             self.wall.as_secs_f64(),
             self.jobs,
         );
+        let (all, unfired) = (Mark::all().count(), self.unfired());
+        let _ = writeln!(said, "{} of {all} coverage marks fired", all - unfired.len());
+        let is_missed = demanded && found.is_empty() && self.differs.is_empty() && !unfired.is_empty();
+        if is_missed {
+            let _ = writeln!(said, "never: {}", unfired.join(", "));
+            let _ =
+                writeln!(said, "MARKS MISSED: take more seeds, or find out what keeps these from happening");
+            return said;
+        }
         let _ = match (found.len(), self.differs.len()) {
             (0, 0) => writeln!(said, "nothing is broken"),
             (0, _) => writeln!(said, "NOT DETERMINISTIC"),
