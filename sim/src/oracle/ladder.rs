@@ -44,7 +44,9 @@ impl Oracle for KillAfterTerm {
             process.signals.iter().find(|(_, signal)| *signal == Signal::Graceful).map(|(at, _)| *at)
         });
         let waited = termed.is_some_and(|at| observed.now.since(at) >= grace) || grace.is_zero();
-        hold(!is_current || forced || waited, "S12: KILL comes after TERM and its grace", || {
+        // A start of the supervisor repeats the last signal: it may not have been sent.
+        let again = process.is_some_and(|process| process.got(Signal::KillTree));
+        hold(!is_current || forced || waited || again, "S12: KILL comes after TERM and its grace", || {
             format!("{engine} is killed; TERM came at {termed:?}")
         })
     }

@@ -81,9 +81,13 @@ impl Weather {
     /// The world goes on to a moment in this weather; whoever writes it down is told of a strike before it
     /// strikes.
     pub fn pass(&mut self, world: &mut World, until: Time, mut written: impl FnMut(Duration, &Fault)) {
-        while self.next < until && !world.has_exited() {
+        while self.next.max(world.now()) < until && !world.has_exited() {
             world.run_for(self.next.since(world.now()));
             for fault in self.look(world) {
+                // One before it may have moved the clock beyond the end.
+                if world.now() >= until {
+                    break;
+                }
                 written(world.now().since(Time::ZERO), &fault);
                 fault.strike(world);
             }
@@ -99,7 +103,8 @@ impl Weather {
 
     /// A look at the sky: what strikes now.
     fn look(&mut self, world: &World) -> Vec<Fault> {
-        let (now, passed) = (self.next, self.stream.span(LOOKS));
+        // A strike may have moved the clock on by itself.
+        let (now, passed) = (self.next.max(world.now()), self.stream.span(LOOKS));
         self.next = now + passed;
         let scene = Scene::new(world);
         let times = if scene.is_interesting() { WINDOW } else { 1 };

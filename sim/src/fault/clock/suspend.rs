@@ -22,7 +22,7 @@ impl Strikes for HostSuspend {
     const QUIET: Duration = Duration::from_secs(20);
 
     fn draw(_scene: &Scene<'_>, stream: &mut Stream) -> Option<Self> {
-        Some(Self { by: stream.span(Span::millis(10, 900_000)) })
+        Some(Self { by: stream.span(Span::millis(10, 60_000)) })
     }
 
     fn strike(&self, world: &mut World) {

@@ -25,7 +25,7 @@ impl Strikes for PowerLoss {
         let version = if stream.one_in(6) { Version::Other } else { Version::Same };
         let in_flight = if stream.one_in(2) { InFlight::Done } else { InFlight::Lost };
         let next = Start { version, in_flight, ..Start::default() };
-        let down_for = stream.span(Span::millis(10_000, 180_000));
+        let down_for = stream.span(Span::millis(5000, 60_000));
         let tail_lost_thousandths = if stream.one_in(4) { 1000 } else { stream.below(1001) };
         let start = Crash { point: CrashPoint::AtRest, down_for, next, again: 0 };
         Some(Self { tail_lost_thousandths, start })

@@ -108,7 +108,8 @@ fn replay_all(segment: &Segment) -> Result<Result<Found, ReadError>, String> {
     let explained = match segment.hurt() {
         None => complete,
         Some(Hurt::Cut) => replayed.inputs >= segment.synced_inputs(),
-        Some(Hurt::Corrupt) => replayed.torn.is_some(),
+        // What was damaged may have been cut off since.
+        Some(Hurt::Corrupt) => replayed.torn.is_some() || segment.is_cut(),
     };
     if !explained {
         let (found, written, synced) = (replayed.inputs, segment.inputs(), segment.synced_inputs());

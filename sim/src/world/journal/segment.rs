@@ -23,6 +23,8 @@ pub(in crate::world) struct Segment {
     gap: bool,
     /// Some of what was written is lost or changed.
     hurt: Option<Hurt>,
+    /// It was cut, whatever else.
+    cut: bool,
     facts_lag: bool,
 }
 
@@ -56,6 +58,7 @@ impl Segment {
             facts_end,
             gap: false,
             hurt: None,
+            cut: false,
             facts_lag: false,
         }
     }
@@ -74,6 +77,11 @@ impl Segment {
 
     pub(super) const fn synced_inputs(&self) -> u64 {
         self.synced_inputs
+    }
+
+    /// Whether its end was lost.
+    pub(super) const fn is_cut(&self) -> bool {
+        self.cut
     }
 
     pub(super) fn is_corrupt(&self) -> bool {
@@ -144,6 +152,7 @@ impl Segment {
         self.keep(self.synced_bytes, 1000_u32.saturating_sub(thousandths));
         if self.bytes.len() < whole {
             self.hurt.get_or_insert(Hurt::Cut);
+            self.cut = true;
         }
     }
 
