@@ -31,6 +31,10 @@ impl State {
         to.restart(self.now);
         self.host.write_fingerprint(to);
         self.around.write_fingerprint(to, World::GRACE);
+        // Whether the load goes on for too long: a move of this world asks, the core does not.
+        for pool in self.host.view().pools().filter(|pool| pool.phase == PhaseName::Starting) {
+            to.optional_past(pool.engine.map(|engine| engine.spawned), World::LOADS_WITHIN);
+        }
         to.finish()
     }
 
