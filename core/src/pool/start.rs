@@ -215,15 +215,20 @@ impl Pool {
         self.heartbeat = Some(cx.now);
         self.deadlines.disarm(Due::StartTimeout);
         let liveness = Liveness::begin(cx.now, self.leases.progress());
-        if engine.cause == StartCause::Candidate {
-            // Before anyone sees it ready: what is shown and handed off is the spec that serves.
+        let is_candidate = engine.cause == StartCause::Candidate;
+        let engine = if is_candidate {
+            // Before anyone sees it ready: what is shown and handed off is the spec that serves. From now on it is
+            // an engine like any other: its end counts, and a later reload has a candidate of its own.
             self.commit(cx);
-        }
+            Engine { cause: StartCause::Asked, ..engine }
+        } else {
+            engine
+        };
         self.enter(cx, Phase::Ready(Serving { engine, liveness, trouble: Trouble::None }));
         self.tell(cx, EventKind::EngineReady { took });
         self.watch_ready(cx.now, engine.cause);
         self.want_file(cx, engine.incarnation, FileKind::Handoff, true);
-        if self.awaits_ready() || engine.cause == StartCause::Candidate {
+        if self.awaits_ready() || is_candidate {
             return self.end_operation(cx, Outcome::Completed);
         }
         self.rolled_back(cx, engine.cause);
