@@ -121,7 +121,9 @@ impl Oracle for Backoff {
 
 impl Book {
     fn reset(&mut self) {
-        (self.at_least, self.at_most, self.allowed) = (0, 0, 0);
+        (self.at_least, self.at_most) = (0, 0);
+        // An engine may run that an operator allowed, and the next start may be allowed as well.
+        self.allowed = self.allowed.min(2);
     }
 
     /// A run that may have been stable may have been forgiven.

@@ -1,7 +1,7 @@
 //! Oracles: what must hold after every step, whatever happens. One file each, named by its invariant.
 //!
 //! `world` shows every input and effect to every oracle, and the state after the step. An oracle keeps
-//! its own books and never trusts the core's. Each has a test that forges a sequence it must find.
+//! its own books and never trusts the core's. Tests show oracles forged sequences that they must find.
 //!
 //! The safety invariants, in this project's words, and where each is looked at:
 //!
