@@ -209,10 +209,11 @@ impl World {
     }
 
     fn ask_about(&mut self, pool: PoolUid) {
-        let Self { oracles, marks, now, host, processes, disk, clients, .. } = self;
-        let Some(pool) = host.view().pool(pool) else { return };
+        let Self { oracles, marks, now, about, config, host, processes, disk, clients, .. } = self;
+        let view = host.view();
+        let Some(pool) = view.pool(pool) else { return };
         marks.pool(&pool);
-        let observed = Observed { now: *now, view: host.view(), processes, disk, clients };
+        let observed = Observed { now: *now, about: *about, config, view, processes, disk, clients };
         if let Err(violation) = oracles.pool(&pool, observed) {
             self.fail(&violation.to_string());
         }
