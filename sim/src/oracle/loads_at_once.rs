@@ -17,7 +17,7 @@ pub(super) struct LoadsAtOnce {
     starts: Starts,
     /// Pools whose next load is limited, as of their last release check.
     limited: BTreeSet<PoolUid>,
-    /// Pools whose automatic restart was admitted and has not come yet.
+    /// Pools whose start was admitted and has not come yet.
     admitted: BTreeSet<PoolUid>,
     loading: BTreeSet<PoolUid>,
     adopted: BTreeSet<PoolUid>,
@@ -50,7 +50,8 @@ impl Oracle for LoadsAtOnce {
             return Ok(());
         }
         self.limited.insert(pool.uid);
-        if self.starts.is_automatic(&pool) && self.admitted.insert(pool.uid) {
+        // A start is counted when it is admitted first, for whatever reason it was begun.
+        if self.admitted.insert(pool.uid) && self.starts.is_automatic(&pool) {
             return self.one_more_restart(observed);
         }
         Ok(())
