@@ -7,7 +7,7 @@
 
 use std::collections::{BTreeSet, VecDeque};
 
-use pool_manager_core::{Effect, Event, EventKind, Input, PhaseName, PoolUid, PoolView, Time};
+use pool_manager_core::{Effect, Event, EventKind, Input, PhaseName, PoolUid, PoolView, Time, Verb};
 
 use super::starts::{Starts, is_scheduled};
 use super::{Observed, Oracle, Violation, hold};
@@ -28,6 +28,10 @@ pub(super) struct LoadsAtOnce {
 
 impl Oracle for LoadsAtOnce {
     fn input(&mut self, input: &Input, before: Observed<'_>) -> Result<(), Violation> {
+        if let Input::Command { pool, verb: Verb::AllowRestart, .. } = input {
+            // Allowed from this step on, and its release may be asked in it.
+            self.starts.begun(*pool);
+        }
         if let Input::Resume(_) = input {
             self.loading.clear();
             let starting = before.view.pools().filter(|pool| pool.phase == PhaseName::Starting);
