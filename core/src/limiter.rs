@@ -80,13 +80,19 @@ impl Limiter {
         again: bool,
         (pools, now): (usize, Time),
     ) -> Admission {
-        if self.loading.contains(&pool) {
-            return Admission::Go;
-        }
         let counts = rank == Rank::Restart && !again;
         if counts && let Some(until) = self.restarts_full_until(pools, now) {
+            self.leave(pool);
             self.forget_waiting(pool);
             return Admission::Wait { until };
+        }
+        if self.loading.contains(&pool) {
+            // A load that failed in this very step is followed by the next at once, where the backoff is zero: it
+            // keeps its place, and is a restart all the same.
+            if counts {
+                self.restarts.push_back(now);
+            }
+            return Admission::Go;
         }
         let place = self.place(pool, rank);
         let is_first = self.waiting.first() == Some(&place);
@@ -296,6 +302,17 @@ mod tests {
         limiter.admit(pool(2), Rank::Operator, false, (3, NOW));
         limiter.admit(pool(3), Rank::Operator, false, (3, NOW));
         assert_eq!(limiter.admit(pool(1), Rank::Restart, true, (3, NOW)), LATER);
+    }
+
+    #[test]
+    fn a_restart_that_follows_in_the_step_of_the_failure_is_counted() {
+        let mut limiter = limiter();
+        for _ in 0..6 {
+            assert_eq!(limiter.admit(pool(1), Rank::Restart, false, (1, NOW)), Admission::Go);
+        }
+        let until = NOW + Duration::from_secs(300);
+        assert_eq!(limiter.admit(pool(1), Rank::Restart, false, (1, NOW)), Admission::Wait { until });
+        assert!(limiter.is_idle(), "it gave its place up");
     }
 
     #[test]

@@ -7,7 +7,7 @@
 
 use std::collections::{BTreeSet, VecDeque};
 
-use pool_manager_core::{Effect, Event, EventKind, Input, PhaseName, PoolUid, PoolView, Time};
+use pool_manager_core::{Effect, Event, EventKind, Input, PhaseName, PoolUid, PoolView, Time, Verb};
 
 use super::starts::{Starts, is_scheduled};
 use super::{Observed, Oracle, Violation, hold};
@@ -17,7 +17,7 @@ pub(super) struct LoadsAtOnce {
     starts: Starts,
     /// Pools whose next load is limited, as of their last release check.
     limited: BTreeSet<PoolUid>,
-    /// Pools whose automatic restart was admitted and has not come yet.
+    /// Pools whose start was admitted and has not come yet.
     admitted: BTreeSet<PoolUid>,
     loading: BTreeSet<PoolUid>,
     adopted: BTreeSet<PoolUid>,
@@ -28,6 +28,10 @@ pub(super) struct LoadsAtOnce {
 
 impl Oracle for LoadsAtOnce {
     fn input(&mut self, input: &Input, before: Observed<'_>) -> Result<(), Violation> {
+        if let Input::Command { pool, verb: Verb::AllowRestart, .. } = input {
+            // Allowed from this step on, and its release may be asked in it.
+            self.starts.begun(*pool);
+        }
         if let Input::Resume(_) = input {
             self.loading.clear();
             let starting = before.view.pools().filter(|pool| pool.phase == PhaseName::Starting);
@@ -50,7 +54,8 @@ impl Oracle for LoadsAtOnce {
             return Ok(());
         }
         self.limited.insert(pool.uid);
-        if self.starts.is_automatic(&pool) && self.admitted.insert(pool.uid) {
+        // A start is counted when it is admitted first, for whatever reason it was begun.
+        if self.admitted.insert(pool.uid) && self.starts.is_automatic(&pool) {
             return self.one_more_restart(observed);
         }
         Ok(())

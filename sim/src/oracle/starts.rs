@@ -37,6 +37,7 @@ impl Starts {
         self.automatic.contains(&pool.uid) && !reloads
     }
 
+    /// The next start has begun, or is not policy's alone any more.
     pub(super) fn begun(&mut self, pool: PoolUid) {
         self.automatic.remove(&pool);
     }

@@ -351,7 +351,7 @@ fn once_it_is_committed_an_engine_is_one_like_any_other() {
     stage.pass(SECOND);
     stage.settle();
     assert_eq!((stage.phase(), stage.view().spec.hash), (PhaseName::Ready, SpecHash(2)));
-    let run = stage.host.facts().pools.first().and_then(|pool| pool.engine.clone()).expect("an engine");
+    let run = stage.host.facts().pools.first().and_then(|pool| pool.engine).expect("an engine");
     assert_ne!(run.started_by, Some(crate::journal::StartedBy::Candidate), "another version lets it serve");
     stage.crash(ExitStatus::Code(1));
     assert_eq!((stage.view().crashes_total, stage.view().failures), (1, 1), "its end counts");
