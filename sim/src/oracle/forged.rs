@@ -9,7 +9,7 @@ use pool_manager_core::{
 };
 
 use super::Observed;
-use crate::clients::{Clients, Request};
+use crate::clients::{Clients, Request, Stay};
 use crate::disk::Disk;
 use crate::process_table::ProcessTable;
 use crate::world::test_pool;
@@ -96,7 +96,7 @@ impl Forged {
 
     /// A client is answered that it holds a lease.
     pub(super) fn client_is_granted(&mut self, n: u64) {
-        self.clients.sent(CommandId(n), Request::Ask { pool: POOL, stays: None });
+        self.clients.sent(CommandId(n), Request::Ask { pool: POOL, stays: Stay::AsTraffic });
         self.clients.answered(CommandId(n), &Answer::Granted { lease: lease(n), expires: None });
     }
 
