@@ -265,7 +265,7 @@ impl<'a> Search<'a> {
     }
 
     fn report(&self, progress: &mut dyn FnMut(Progress)) {
-        if self.transitions % REPORT_EVERY == 0 {
+        if self.transitions.is_multiple_of(REPORT_EVERY) {
             let waiting = self.tiers.iter().map(|tier| tier.len() as u64).sum();
             let spent = u32::try_from(self.tier).unwrap_or(u32::MAX);
             let (states, transitions) = (self.table.len(), self.transitions);

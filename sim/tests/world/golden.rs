@@ -36,7 +36,8 @@ fn hashes_drawn() -> String {
     for seed in 0..SEEDS {
         let line = match Run::draw(seed, &Swarm::default()).to_end() {
             Ok(report) => format!("{seed} {:016x} {}", report.hash, report.steps),
-            Err(failure) => panic!("seed {seed}: {failure}"),
+            // That nothing is broken is for sweeps to demand; here it must only be the same.
+            Err(failure) => format!("{seed} {} {}", failure.invariant, failure.step),
         };
         writeln!(lines, "{line}").expect("a string takes any text");
     }

@@ -117,12 +117,12 @@ impl Found {
         let Failure { what, at, step, trace, .. } = &self.failure;
         let mut said = String::new();
         // A string takes any text.
-        let _ = write!(said, "broken: {what}\n");
+        let _ = writeln!(said, "broken: {what}");
         if let Some(seed) = self.seed {
-            let _ = write!(said, "  seed     {seed}\n");
+            let _ = writeln!(said, "  seed     {seed}");
         }
-        let _ = write!(said, "  version  {VERSION}\n");
-        let _ = write!(said, "  when     {} into the run, step {step}\n", humantime::format_duration(*at));
+        let _ = writeln!(said, "  version  {VERSION}");
+        let _ = writeln!(said, "  when     {} into the run, step {step}", humantime::format_duration(*at));
         if self.vanished {
             said.push_str(
                 "  NOT DETERMINISTIC: the plan that was drawn does not fail when it is replayed. Compare the draws \

@@ -102,7 +102,7 @@ fn report(args: &Sweep, failures: Vec<one::Failed>) -> Result<Vec<Found>, String
     let mut found: Vec<Found> = Vec::new();
     for one::Failed { seed, failure, plan } in failures {
         let is_known = found.iter().any(|found| found.failure.invariant == failure.invariant);
-        let mut one = if is_known {
+        let mut one = if is_known || args.hashes {
             Found::as_drawn(Some(seed), plan, failure, args.canary)
         } else {
             Found::shrink(Some(seed), plan, failure, args.canary)
