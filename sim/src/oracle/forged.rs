@@ -96,11 +96,7 @@ impl Forged {
 
     /// A client is answered that it holds a lease.
     pub(super) fn client_is_granted(&mut self, n: u64) {
-<<<<<<< HEAD
-        self.clients.sent(CommandId(n), Request::Ask { pool: POOL, stays: Stay::Forgets });
-=======
         self.clients.sent(CommandId(n), Request::Ask { pool: POOL, stays: Stay::AsTraffic });
->>>>>>> cli
         self.clients.answered(CommandId(n), &Answer::Granted { lease: lease(n), expires: None });
     }
 
