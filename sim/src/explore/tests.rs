@@ -20,7 +20,8 @@ fn a_tiny_world_is_searched_to_its_end_and_equal_fingerprints_lead_to_equal_stat
     let world = World { leases: 0, faults: 1, acts: 0, check_fingerprints: true, ..World::default() };
     let summary = run(&world, &mut quiet).unwrap_or_else(|failure| panic!("{failure}"));
     assert!(summary.states > 100 && summary.settled > 0, "{summary:?}");
-    assert!(summary.marks.contains(&Mark::Ready) && !summary.marks.contains(&Mark::Exit));
+    let reached = |mark| summary.marks.contains(&mark);
+    assert!(reached(Mark::Ready) && !reached(Mark::Granted), "{:?}", summary.marks);
 }
 
 #[test]
@@ -69,7 +70,7 @@ fn a_world_that_cannot_come_to_rest_is_found_out() {
     let world = World { leases: 0, faults: 1, acts: 1, immortal: true, ..World::default() };
     match run(&world, &mut quiet) {
         Err(Failure::NeverSettles(example)) => {
-            let sticks = |step: &super::Step| step.what.ends_with("does not die of KILL");
+            let sticks = |step: &super::Step| step.what.contains("does not die of KILL");
             assert!(example.steps.iter().any(sticks), "{example}");
         }
         other => panic!("an engine lives for ever, and yet: {other:?}"),

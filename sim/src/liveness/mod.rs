@@ -52,11 +52,10 @@ mod tests {
 
     use std::time::Duration;
 
-    use pool_manager_core::{ExitStatus, HostConfig, PoolSpec, StageError};
+    use pool_manager_core::{ExitStatus, HostConfig, PoolSpec};
 
     use crate::engine::{Ending, EngineProfile};
     use crate::random::Span;
-    use crate::staging::StagingProfile;
     use crate::world::{Latencies, TurnOrder, WorldConfig, test_pool};
 
     fn world(seed: u64, latencies: Latencies) -> (World, PoolSpec) {
@@ -82,10 +81,10 @@ mod tests {
     #[test]
     #[should_panic(expected = "L01: every pool settles")]
     fn a_pool_that_never_comes_up_is_found() {
-        let (mut world, spec) = world(1, Latencies::NONE);
-        let staging = StagingProfile { fails: Some(StageError::NoSpace), ..StagingProfile::default() };
-        world.set_staging(spec.engine.hash, staging);
-        world.register(spec, EngineProfile::default()).expect("the name is free");
+        let (mut world, mut spec) = world(1, Latencies::NONE);
+        spec.policy.start.timeout = Duration::from_secs(1);
+        let load = Span::exactly(Duration::from_secs(2));
+        world.register(spec, EngineProfile { load, ..EngineProfile::default() }).expect("the name is free");
         let mut watch = Watch::begin(&world);
         settle::settle(&mut world, &mut watch);
     }

@@ -3,7 +3,7 @@
 //! a thing that cannot happen.
 //!
 //! A name is `room:word`, or `room:word/word` where two things meet (`phase:draining/exited`: an exit was seen in
-//! phase draining). Names are stable: sweeps of different days are compared by them. `world` asks [`Watcher`] at
+//! phase draining). Names are stable: sweeps of different days are compared by them. `world` asks `Watcher` at
 //! every step; what cannot happen is in `cannot`, with the reason.
 
 mod cannot;

@@ -15,8 +15,17 @@ pub(super) struct EndsOnce {
 }
 
 impl Oracle for EndsOnce {
-    fn input(&mut self, input: &Input, _before: Observed<'_>) -> Result<(), Violation> {
+    fn history_lost(&mut self) {
+        // What nobody remembers is told again.
+        self.ended.clear();
+        self.judged.clear();
+    }
+
+    fn input(&mut self, input: &Input, before: Observed<'_>) -> Result<(), Violation> {
         if let Input::Resume(_) = input {
+            // Events of the step in which the supervisor died were told to nobody; that the count is the one that
+            // was written down is for J06 and the oracle of adoption.
+            self.charged = before.view.pools().map(|pool| (pool.uid, pool.crashes_total)).collect();
             // Another version finds an engine gone whose end was told, but not judged yet: it is told again.
             let judged = &self.judged;
             self.ended.retain(|engine| judged.contains(engine));

@@ -27,6 +27,16 @@ impl Oracle for ProvenReady {
         self.healthy = None;
         if let Input::Resume(_) = input {
             self.probes.clear();
+            // What it was proven by may have happened in the very step in which the supervisor died, or is
+            // forgotten with the tail of its journal; that it is as it was written down is for J06.
+            for pool in before.view.pools() {
+                let Some(engine) = pool.engine else { continue };
+                let engine = EngineRef { pool: pool.uid, incarnation: engine.incarnation };
+                self.spawned.insert(pool.uid, engine);
+                if pool.phase == PhaseName::Ready {
+                    self.proven.insert(engine);
+                }
+            }
         }
         let Input::Completed { effect, result } = input else { return Ok(()) };
         if let Some(engine) = self.probes.remove(effect)

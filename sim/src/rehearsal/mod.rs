@@ -2,7 +2,7 @@
 //! what a person wants to know before production does: how much of the time each pool serves, what brings it
 //! down, for how long, and what that costs those who hold leases.
 //!
-//! `poolsim run` calls it. [`ledger`] keeps the books while it runs, [`timeline`] and [`picture`] draw them.
+//! `poolsim run` calls it. `ledger` keeps the books while it runs, [`timeline`] and [`picture`] draw them.
 
 mod ledger;
 pub mod picture;

@@ -8,8 +8,11 @@ use crate::log::hash;
 use crate::stage::Stage;
 use crate::{books, probes, retries, stream, waiting};
 
+/// One run of a seed, as the lines of its log.
+type Scenario = fn(u64) -> Vec<String>;
+
 /// Every scenario, by name.
-const SCENARIOS: [(&str, fn(u64) -> Vec<String>); 5] = [
+const SCENARIOS: [(&str, Scenario); 5] = [
     ("books", books::play),
     ("probes", probes::play),
     ("retries", retries::play),

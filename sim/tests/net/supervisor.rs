@@ -46,6 +46,9 @@ pub(crate) const HEARTBEAT: Duration = Duration::from_secs(2);
 
 const FIRST_ENGINE_PORT: u16 = 8000;
 
+/// The supervisor that runs now, and the way in for what the world tells it.
+type NowRunning = (DriverHandle, mpsc::UnboundedSender<Input>);
+
 /// What a supervisor is started with, and what is known of it from outside. Clones are the same supervisor.
 #[derive(Clone)]
 pub(crate) struct Supervisor {
@@ -56,7 +59,7 @@ pub(crate) struct Supervisor {
     /// Probes that were asked and not answered yet, by effect.
     pub(crate) probing: Probing,
     starts: Arc<AtomicU32>,
-    now_running: Arc<Mutex<Option<(DriverHandle, mpsc::UnboundedSender<Input>)>>>,
+    now_running: Arc<Mutex<Option<NowRunning>>>,
 }
 
 type Probing = Arc<Mutex<BTreeMap<(u32, EffectId), (Duration, Duration)>>>;
