@@ -29,6 +29,17 @@ impl Gates {
         times.into_iter().flatten().max().filter(|until| *until > now)
     }
 
+    /// Nobody answers an ask any more: the next one gives what holds ports and devices its whole time again. It is
+    /// the same start, so that the limiter does not count it twice.
+    pub(crate) fn asked_afresh(self, now: Time) -> Self {
+        match self.release {
+            ReleaseGate::Asked { .. } | ReleaseGate::Held { .. } => {
+                Self { release: ReleaseGate::Asked { since: now }, ..self }
+            }
+            ReleaseGate::Unasked | ReleaseGate::PortStranger { .. } | ReleaseGate::HostProblem { .. } => self,
+        }
+    }
+
     /// The machine was suspended: what holds ports and devices had no time to let go of them.
     pub(crate) fn shift(self, by: Duration) -> Self {
         match self.release {

@@ -8,7 +8,7 @@ use crate::deadline::Due;
 use crate::effect::{FileKind, Signal};
 use crate::errand::Errand;
 use crate::event::{DrainOutcome, EventKind};
-use crate::gate::{Gates, ReleaseGate};
+use crate::gate::Gates;
 use crate::id::EngineRef;
 use crate::input::{Adopted, SpawnError};
 use crate::ladder::Ladder;
@@ -70,6 +70,9 @@ impl Pool {
         }
         self.abandoned_spawns.clear();
         self.files.interrupted();
+        if let Phase::Waiting(waiting) = &mut self.phase {
+            waiting.gates = waiting.gates.asked_afresh(cx.now);
+        }
         // Whoever waited for a lease waited at a connection that is gone.
         self.leases.give_up_all();
         if self.operation().is_some_and(|operation| operation.kind == OperationKind::Shutdown) {
@@ -185,11 +188,7 @@ impl Pool {
                 self.begin_start(cx, StartCause::First);
             }
             Phase::Staging(_) => self.ask_stage(cx),
-            Phase::Waiting(ref mut waiting) => {
-                waiting.gates.release = ReleaseGate::Unasked;
-                waiting.gates.limiter_until = None;
-                self.pass_gates(cx);
-            }
+            Phase::Waiting(_) => self.pass_gates(cx),
             Phase::Ended(_) => self.resume_end(cx),
             Phase::Held(Held::Config { look: true } | Held::NotReleased) => {
                 self.deadlines.arm(Due::Recheck, cx.now);

@@ -49,7 +49,8 @@ impl Watch {
             }
         }
         if let Err(broken) = self.waiters.look(world) {
-            world.fail(&broken);
+            let pools: Vec<_> = world.view().pools().map(|pool| describe(&pool)).collect();
+            world.fail(&format!("{broken}: {}", pools.join("; ")));
         }
     }
 

@@ -4,7 +4,7 @@ use super::*;
 use crate::{Gates, HostProblem, ReleaseGate};
 
 /// A pool that loads longer than the limiter exempts, ready.
-fn slow_to_load() -> Stage {
+pub(super) fn slow_to_load() -> Stage {
     let mut stage = Stage::new(|_| {});
     stage.preload();
     load_slowly(&mut stage);

@@ -1,7 +1,7 @@
 //! The supervisor is started again with the state of the one before.
 
 use super::*;
-use crate::{Adopted, CircuitState, Resume};
+use crate::{Adopted, CircuitState, ReleaseGate, Resume};
 
 /// What is found of the engine.
 #[derive(Clone, Copy)]
@@ -134,6 +134,17 @@ fn whatever_was_under_way_is_asked_afresh_in_every_phase() {
             "{phase:?}"
         );
     }
+}
+
+#[test]
+fn a_start_that_asked_for_release_asks_again_and_is_seen_to() {
+    let mut stage = gates::slow_to_load();
+    stage.crash(ExitStatus::Code(1));
+    stage.tick_until(Due::GateOpens);
+    restart(&mut stage, Found::Nothing);
+    let gates = stage.view().gates.expect("it waits");
+    assert_eq!((stage.asks(), gates.release), ([Ask::Release].into(), ReleaseGate::Asked { since: stage.now }));
+    assert_eq!(stage.host.facts().host.limiter_restarts_nanos.len(), 1, "the same restart is not counted twice");
 }
 
 #[test]
