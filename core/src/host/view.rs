@@ -44,6 +44,11 @@ impl<'a> View<'a> {
         running.or_else(|| self.host.books.outcomes.find(id))
     }
 
+    /// The automatic restarts of all pools that the start limiter counts, oldest first.
+    pub fn limiter_restarts(self) -> impl Iterator<Item = Time> + 'a {
+        self.host.books.limiter.restarts()
+    }
+
     /// Whether somebody waits for this effect's answer; one that nobody waits for is stale and changes nothing.
     #[must_use]
     pub fn awaits(self, effect: EffectId) -> bool {

@@ -1,25 +1,38 @@
 //! W01: an operation ends at the latest when its pool comes to rest; nobody waits for what will not come. A
-//! reload prepares beside a pool that rests: its own deadline, for the answer of the preflight or of staging,
-//! says that it does.
+//! reload prepares beside a pool that rests, as long as it waits for its preflight or for staging.
 
-use pool_manager_core::{Due, OperationKind, PhaseName, PoolView};
+use std::collections::BTreeMap;
+
+use pool_manager_core::{Effect, EffectId, OperationKind, PhaseName, PoolUid, PoolView};
 
 use super::{Observed, Oracle, Violation, hold};
 
 #[derive(Debug, Default)]
-pub(super) struct AtRest;
+pub(super) struct AtRest {
+    /// What was asked last for a reload of each pool.
+    asked: BTreeMap<PoolUid, EffectId>,
+}
 
 impl Oracle for AtRest {
-    fn pool(&mut self, pool: &PoolView<'_>, _observed: Observed<'_>) -> Result<(), Violation> {
+    fn effect(&mut self, effect: &Effect, _observed: Observed<'_>) -> Result<(), Violation> {
+        if let Effect::Preflight { id, pool, .. } | Effect::Stage { id, pool, .. } = effect {
+            self.asked.insert(*pool, *id);
+        }
+        Ok(())
+    }
+
+    fn pool(&mut self, pool: &PoolView<'_>, observed: Observed<'_>) -> Result<(), Violation> {
         let rests = matches!(pool.phase, PhaseName::Stopped | PhaseName::Held);
-        let holds = !rests || pool.operation.is_none() || prepares_reload(pool);
+        let holds = !rests || pool.operation.is_none() || self.prepares_reload(pool, observed);
         hold(holds, "W01: a pool at rest runs no operation", || {
             format!("pool {} is {} and runs {:?}", pool.name, pool.phase.label(), pool.operation)
         })
     }
 }
 
-fn prepares_reload(pool: &PoolView<'_>) -> bool {
-    let reloads = pool.operation.is_some_and(|operation| operation.kind == OperationKind::Reload);
-    reloads && pool.next.is_some_and(|(_, due)| due != Due::LeaseExpiry)
+impl AtRest {
+    fn prepares_reload(&self, pool: &PoolView<'_>, observed: Observed<'_>) -> bool {
+        let reloads = pool.operation.is_some_and(|operation| operation.kind == OperationKind::Reload);
+        reloads && self.asked.get(&pool.uid).is_some_and(|ask| observed.view.awaits(*ask))
+    }
 }

@@ -38,9 +38,17 @@ struct Book {
 }
 
 impl Oracle for Backoff {
-    fn input(&mut self, input: &Input, _before: Observed<'_>) -> Result<(), Violation> {
+    fn input(&mut self, input: &Input, before: Observed<'_>) -> Result<(), Violation> {
         if let Input::Gap { by } = input {
             self.slept += *by;
+        }
+        if let Input::Resume(_) = input {
+            // The last crash, or the last reset, may have been in the step in which the supervisor died, and told to
+            // nobody; or be forgotten with the tail of its journal. That it is as it was written down is for J06.
+            for pool in before.view.pools() {
+                let slept = self.slept;
+                self.pools.entry(pool.uid).or_default().begin_again(&pool, slept);
+            }
         }
         Ok(())
     }
@@ -120,6 +128,19 @@ impl Oracle for Backoff {
 }
 
 impl Book {
+    fn begin_again(&mut self, pool: &PoolView<'_>, slept: Duration) {
+        *self = Self {
+            at_least: pool.failures,
+            at_most: pool.failures,
+            ready: pool.engine.and_then(|engine| engine.ready_since).map(|since| (since, slept)),
+            due: pool.gates.and_then(|gates| gates.backoff_until),
+            allowed: self.allowed,
+            stable: None,
+            spec: Some(pool.spec.hash),
+            held_back: false,
+        };
+    }
+
     fn reset(&mut self) {
         (self.at_least, self.at_most) = (0, 0);
         // An engine may run that an operator allowed, and the next start may be allowed as well.

@@ -7,7 +7,9 @@
 
 use std::collections::{BTreeSet, VecDeque};
 
-use pool_manager_core::{Effect, Event, EventKind, Input, PhaseName, PoolUid, PoolView, Time, Verb};
+use pool_manager_core::{
+    Effect, Event, EventKind, Input, PhaseName, PoolUid, PoolView, ReleaseGate, Time, Verb,
+};
 
 use super::starts::{Starts, is_scheduled};
 use super::{Observed, Oracle, Violation, hold};
@@ -19,6 +21,9 @@ pub(super) struct LoadsAtOnce {
     limited: BTreeSet<PoolUid>,
     /// Pools whose start was admitted and has not come yet.
     admitted: BTreeSet<PoolUid>,
+    /// Those of them whose start was admitted in this step. Events are shown after effects: a restart without a
+    /// delay is said to be scheduled when its release has been asked already.
+    admitted_now: BTreeSet<PoolUid>,
     loading: BTreeSet<PoolUid>,
     adopted: BTreeSet<PoolUid>,
     restarts: VecDeque<Time>,
@@ -28,12 +33,17 @@ pub(super) struct LoadsAtOnce {
 
 impl Oracle for LoadsAtOnce {
     fn input(&mut self, input: &Input, before: Observed<'_>) -> Result<(), Violation> {
+        self.admitted_now.clear();
         if let Input::Command { pool, verb: Verb::AllowRestart, .. } = input {
             // Allowed from this step on, and its release may be asked in it.
             self.starts.begun(*pool);
         }
         if let Input::Resume(_) = input {
             self.loading.clear();
+            // What was admitted in the step in which the supervisor died was shown to nobody, and what was in the lost
+            // tail of a journal is not known any more.
+            self.restarts = before.view.limiter_restarts().collect();
+            self.admitted = before.view.pools().filter(has_asked).map(|pool| pool.uid).collect();
             let starting = before.view.pools().filter(|pool| pool.phase == PhaseName::Starting);
             self.adopted = starting.map(|pool| pool.uid).collect();
         }
@@ -55,13 +65,16 @@ impl Oracle for LoadsAtOnce {
         }
         self.limited.insert(pool.uid);
         // A start is counted when it is admitted first, for whatever reason it was begun.
-        if self.admitted.insert(pool.uid) && self.starts.is_automatic(&pool) {
-            return self.one_more_restart(observed);
+        if self.admitted.insert(pool.uid) {
+            if self.starts.is_automatic(&pool) {
+                return self.one_more_restart(observed);
+            }
+            self.admitted_now.insert(pool.uid);
         }
         Ok(())
     }
 
-    fn event(&mut self, event: &Event, _observed: Observed<'_>) -> Result<(), Violation> {
+    fn event(&mut self, event: &Event, observed: Observed<'_>) -> Result<(), Violation> {
         self.starts.event(event);
         let Some(pool) = event.pool else { return Ok(()) };
         if let EventKind::Registered = event.kind {
@@ -72,6 +85,11 @@ impl Oracle for LoadsAtOnce {
             self.loading.remove(&pool);
         }
         if is_scheduled(&event.kind) {
+            if self.admitted_now.remove(&pool) {
+                let is_automatic =
+                    observed.view.pool(pool).is_some_and(|pool| self.starts.is_automatic(&pool));
+                return if is_automatic { self.one_more_restart(observed) } else { Ok(()) };
+            }
             self.admitted.remove(&pool);
         }
         Ok(())
@@ -111,6 +129,11 @@ impl LoadsAtOnce {
             format!("{} within {:?}, {most} may", self.restarts.len(), limiter.restarts_within)
         })
     }
+}
+
+/// Whether a start has got as far as the look at ports and devices.
+fn has_asked(pool: &PoolView<'_>) -> bool {
+    pool.gates.is_some_and(|gates| gates.release != ReleaseGate::Unasked)
 }
 
 #[cfg(test)]

@@ -2,7 +2,7 @@
 
 use std::collections::BTreeMap;
 
-use pool_manager_core::{Event, EventKind, PoolUid, PoolView};
+use pool_manager_core::{Event, EventKind, Input, PoolUid, PoolView};
 
 use super::{Observed, Oracle, Violation, hold};
 
@@ -12,6 +12,14 @@ pub(super) struct Ports {
 }
 
 impl Oracle for Ports {
+    fn input(&mut self, input: &Input, before: Observed<'_>) -> Result<(), Violation> {
+        if let Input::Resume(_) = input {
+            // Who left in the step in which the supervisor died was shown to nobody.
+            self.of.retain(|uid, _| before.view.pool(*uid).is_some());
+        }
+        Ok(())
+    }
+
     fn event(&mut self, event: &Event, _observed: Observed<'_>) -> Result<(), Violation> {
         if let (EventKind::Deregistered, Some(pool)) = (&event.kind, event.pool) {
             self.of.remove(&pool);

@@ -50,7 +50,15 @@ impl Journal {
     pub(super) fn go_on(&mut self, host: &Host, epoch: u32) {
         let mut next = Segment::begin(host, epoch, self.current.number() + 1);
         next.sync();
-        self.before = Some(std::mem::replace(&mut self.current, next));
+        self.give_way(next);
+    }
+
+    /// The last segment that can be read is kept, should the next one be damaged.
+    fn give_way(&mut self, next: Segment) {
+        let last = std::mem::replace(&mut self.current, next);
+        if last.has_facts() || self.before.is_none() {
+            self.before = Some(last);
+        }
     }
 
     /// Before an input: what time and the state of the disk call for. The host is between two inputs.
@@ -111,7 +119,7 @@ impl Journal {
     /// A bit flips, so many thousandths into the segment.
     pub(super) fn corrupt(&mut self, thousandths: u32, bit: u8) {
         // Without a good one before it there is none that could take its place.
-        let spares_facts = self.before.as_ref().is_none_or(Segment::is_corrupt);
+        let spares_facts = self.before.as_ref().is_none_or(|before| !before.has_facts());
         self.current.corrupt(thousandths, bit, spares_facts);
     }
 

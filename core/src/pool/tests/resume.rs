@@ -143,8 +143,15 @@ fn a_start_that_asked_for_release_asks_again_and_is_seen_to() {
     stage.tick_until(Due::GateOpens);
     restart(&mut stage, Found::Nothing);
     let gates = stage.view().gates.expect("it waits");
-    assert_eq!((stage.asks(), gates.release), ([Ask::Release].into(), ReleaseGate::Asked { since: stage.now }));
-    assert_eq!(stage.host.facts().host.limiter_restarts_nanos.len(), 1, "the same restart is not counted twice");
+    assert_eq!(
+        (stage.asks(), gates.release),
+        ([Ask::Release].into(), ReleaseGate::Asked { since: stage.now })
+    );
+    assert_eq!(
+        stage.host.facts().host.limiter_restarts_nanos.len(),
+        1,
+        "the same restart is not counted twice"
+    );
 }
 
 #[test]

@@ -88,6 +88,11 @@ impl Segment {
         self.hurt == Some(Hurt::Corrupt)
     }
 
+    /// Whether the Facts at its beginning are there.
+    pub(super) fn has_facts(&self) -> bool {
+        !self.is_corrupt() && self.bytes.len() >= self.facts_end
+    }
+
     /// Whether any of it is on disk for sure.
     pub(super) const fn is_synced(&self) -> bool {
         self.synced_bytes > 0
