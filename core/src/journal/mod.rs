@@ -39,7 +39,8 @@ mod write;
 pub use error::{Fault, ReadError};
 pub use facts::{
     ActiveLeaseFacts, CircuitFacts, EngineFacts, FACTS_VERSION, Facts, FactsUpdate, HostFacts,
-    IncarnationFacts, LastErrorFacts, LeaseFacts, PoolFacts, RunFacts, StartedBy, SupervisionFacts,
+    IncarnationFacts, LastErrorFacts, LeaseFacts, OperationFacts, PoolFacts, RunFacts, StartedBy,
+    SupervisionFacts,
 };
 pub use hash::{EffectHash, HashCheck};
 pub use read::{Entry, Folded, Header, Reader, Record, Recorded, control_only, fold};

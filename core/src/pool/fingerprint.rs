@@ -174,8 +174,9 @@ fn write_release(to: &mut Fingerprint, release: ReleaseGate) {
 }
 
 fn write_running(to: &mut Fingerprint, running: Option<&Running>) {
-    let Some(Running { operation, drained, reload }) = running else { return to.add(&false) };
+    let Some(Running { operation, drained, reload, recalled }) = running else { return to.add(&false) };
     to.add(&operation.kind);
+    to.add(recalled);
     // Which leases were cut or lost is said at the end; that there were some decides how it ends.
     match drained {
         None => to.add(&0_u8),

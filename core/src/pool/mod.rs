@@ -124,6 +124,8 @@ struct Running {
     drained: Option<Drained>,
     /// How far it is, if it is a reload.
     reload: Option<Box<Reloading>>,
+    /// It is known from Facts alone, which do not say how far it was: `resume` ends it.
+    recalled: bool,
 }
 
 /// How the drain of an operation, or the cut of a stop, ended.

@@ -140,7 +140,7 @@ impl Pool {
         cx.books.operations_issued += 1;
         let id = OperationId(cx.books.operations_issued);
         let operation = Operation { id, kind, pool: self.uid, correlation, started: cx.now, ended: None };
-        self.running = Some(Running { operation, drained, reload: None });
+        self.running = Some(Running { operation, drained, reload: None, recalled: false });
         self.tell(cx, EventKind::OperationStarted { operation: id, kind });
         id
     }

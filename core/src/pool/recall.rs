@@ -12,16 +12,19 @@ use crate::effect::FileKind;
 use crate::errand::Errands;
 use crate::files::Files;
 use crate::gate::Gates;
-use crate::id::{Incarnation, OperationId, PoolName, PoolUid};
+use crate::id::{Correlation, Incarnation, OperationId, PoolName, PoolUid};
 use crate::input::ModelStamp;
-use crate::journal::{IncarnationFacts, LastErrorFacts, PoolFacts, RunFacts, StartedBy, SupervisionFacts};
+use crate::journal::{
+    IncarnationFacts, LastErrorFacts, OperationFacts, PoolFacts, RunFacts, StartedBy, SupervisionFacts,
+};
 use crate::ladder::Ladder;
 use crate::lease::LeaseBook;
 use crate::liveness::Liveness;
+use crate::operation::Operation;
 use crate::phase::{
     DownBy, Engine, Held, HoldReason, Phase, Serving, StartCause, Stopping, Trouble, Waiting, Wanted,
 };
-use crate::pool::{Pool, Supervision};
+use crate::pool::{Pool, Running, Supervision};
 use crate::signs::Signs;
 use crate::spec::{EngineSpec, Policy};
 use crate::time::Time;
@@ -50,6 +53,7 @@ impl Pool {
             engine: self.run_facts(),
             heartbeat_nanos: self.heartbeat.map(Time::as_nanos),
             load_time_nanos: self.load_time.map(nanos),
+            operation: self.operation().map(operation_facts),
             last_operation: self.last_operation.map(|id| id.0),
             supervision: self.supervision_facts(),
             leases: self.leases.facts(),
@@ -71,7 +75,7 @@ impl Pool {
             shown: (phase.name(), now),
             leases: LeaseBook::recall(&facts.leases),
             files: Files::default(),
-            running: None,
+            running: facts.operation.and_then(|known| running(known, PoolUid(facts.uid))),
             last_operation: facts.last_operation.map(OperationId),
             supervision: supervision(&facts.supervision),
             last_incarnation: facts.incarnation.into(),
@@ -240,6 +244,27 @@ fn supervision(facts: &SupervisionFacts) -> Supervision {
         ooms: OomWindow::recall(ends, facts.oom_storms, facts.oom_storm_rages),
         allowed: facts.restart_allowed,
     }
+}
+
+fn operation_facts(operation: &Operation) -> OperationFacts {
+    OperationFacts {
+        id: operation.id.0,
+        kind: Some(operation.kind),
+        correlation: operation.correlation.0,
+        started_nanos: operation.started.as_nanos(),
+    }
+}
+
+fn running(facts: OperationFacts, pool: PoolUid) -> Option<Running> {
+    let operation = Operation {
+        id: OperationId(facts.id),
+        kind: facts.kind?,
+        pool,
+        correlation: Correlation(facts.correlation),
+        started: Time::from_nanos(facts.started_nanos),
+        ended: None,
+    };
+    Some(Running { operation, drained: None, reload: None, recalled: true })
 }
 
 fn last_error_facts(error: &LastError) -> LastErrorFacts {

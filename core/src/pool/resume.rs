@@ -14,7 +14,7 @@ use crate::input::{Adopted, SpawnError};
 use crate::ladder::Ladder;
 use crate::operation::{OperationKind, Outcome};
 use crate::phase::{Engine, Held, Phase, Serving, StartCause, Stopping, Trouble, Wanted};
-use crate::pool::{ANSWER_MARGIN, Cx, LEASE_GRACE, Pool};
+use crate::pool::{ANSWER_MARGIN, Cx, LEASE_GRACE, Pool, Running};
 use crate::reload::Progress;
 use crate::time::Time;
 use crate::verdict::ExitStatus;
@@ -75,7 +75,9 @@ impl Pool {
         }
         // Whoever waited for a lease waited at a connection that is gone.
         self.leases.give_up_all();
-        if self.operation().is_some_and(|operation| operation.kind == OperationKind::Shutdown) {
+        let is_over =
+            |running: &Running| running.recalled || running.operation.kind == OperationKind::Shutdown;
+        if self.running.as_ref().is_some_and(is_over) {
             self.end_operation(cx, Outcome::Interrupted);
         }
     }
@@ -193,7 +195,7 @@ impl Pool {
             Phase::Held(Held::Config { look: true } | Held::NotReleased) => {
                 self.deadlines.arm(Due::Recheck, cx.now);
             }
-            Phase::Held(Held::Quarantine) => self.wait(cx, Gates::default(), StartCause::Automatic),
+            Phase::Held(Held::Quarantine) => self.wait_by_policy(cx),
             Phase::Held(Held::Config { look: false } | Held::Stuck(_))
             | Phase::Stopped
             | Phase::Starting(_)

@@ -46,7 +46,7 @@ impl Pool {
                 self.start_failed(cx, CrashClass::StageFailed(error), Evidence::Stage(error));
             }
             (Phase::Held(Held::Config { .. }), Ok(_)) => {
-                self.wait(cx, Gates::default(), StartCause::Automatic);
+                self.wait_by_policy(cx);
             }
             (phase @ Phase::Held(Held::Config { .. }), Err(_)) => {
                 self.phase = phase;
@@ -80,7 +80,7 @@ impl Pool {
                 self.port_taken(cx, waiting, port, pid);
             }
             (Phase::Held(Held::NotReleased), ReleaseAnswer::Free) => {
-                self.wait(cx, Gates::default(), StartCause::Automatic);
+                self.wait_by_policy(cx);
             }
             (
                 phase @ Phase::Held(Held::NotReleased),

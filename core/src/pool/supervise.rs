@@ -178,8 +178,16 @@ impl Pool {
     /// Devices came free for which this pool may be held.
     pub(crate) fn quarantine_healed(&mut self, cx: &mut Cx<'_>) {
         if matches!(self.phase, Phase::Held(Held::Quarantine)) {
-            self.wait(cx, Gates::default(), StartCause::Automatic);
+            self.wait_by_policy(cx);
         }
+    }
+
+    /// A hold is over: the automatic start that it put off waits for its gates, or passes them where an operator
+    /// allowed it to.
+    pub(super) fn wait_by_policy(&mut self, cx: &mut Cx<'_>) {
+        let is_allowed = core::mem::take(&mut self.supervision.allowed);
+        let cause = if is_allowed { StartCause::Allowed } else { StartCause::Automatic };
+        self.wait(cx, Gates::default(), cause);
     }
 
     /// Nothing is started on a device that an engine of another pool still holds.
@@ -214,6 +222,8 @@ impl Pool {
             Phase::Waiting(waiting) if waiting.cause.heeds_circuits() => {
                 waiting.cause = StartCause::Allowed;
                 waiting.gates = Gates { release: waiting.gates.release, ..Gates::default() };
+                // An allowance that an earlier end did not use is this one.
+                self.supervision.allowed = false;
                 self.pass_gates(cx);
             }
             // It was allowed before, and has not come yet: one restart, not two.

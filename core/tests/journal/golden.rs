@@ -67,11 +67,20 @@ fn folded_sample() -> pool_manager_core::journal::Facts {
     facts
 }
 
+/// What version 1 wrote at its first: fields that came since have their defaults.
+fn oldest_sample() -> pool_manager_core::journal::Facts {
+    let mut facts = folded_sample();
+    for pool in &mut facts.pools {
+        pool.operation = None;
+    }
+    facts
+}
+
 #[test]
 fn facts_of_version_1_are_readable_for_ever() {
     let folded = fold(&golden("facts").0).unwrap();
     assert_eq!(folded.header, Header { logic_version: 1, ..header() });
-    assert_eq!(folded.facts, folded_sample(), "a field lost its name or its meaning");
+    assert_eq!(folded.facts, oldest_sample(), "a field lost its name or its meaning");
     assert_eq!(folded.cut_short, None);
 }
 

@@ -4,14 +4,14 @@ use std::time::Duration;
 
 use pool_manager_core::journal::{
     ActiveLeaseFacts, CircuitFacts, EngineFacts, FACTS_VERSION, Facts, FactsUpdate, Header, HostFacts,
-    IncarnationFacts, LOGIC_VERSION, LastErrorFacts, LeaseFacts, PoolFacts, RunFacts, StartedBy,
-    SupervisionFacts,
+    IncarnationFacts, LOGIC_VERSION, LastErrorFacts, LeaseFacts, OperationFacts, PoolFacts, RunFacts,
+    StartedBy, SupervisionFacts,
 };
 use pool_manager_core::{
     CatalogEntry, CircuitState, CommandId, Correlation, CrashClass, DownBy, DrainPolicy, EngineSpec,
     Evidence, ExitStatus, HoldReason, Host, HostConfig, Input, LeasePolicy, LivenessPolicy, LogClass,
-    LogEvidence, OnDrainTimeout, PerformanceHints, Policy, PoolName, PoolSpec, Priority, ReloadPolicy,
-    RestartMode, RestartPolicy, SpecHash, StartPolicy, StopCause, StopPolicy, Time, Verdict,
+    LogEvidence, OnDrainTimeout, OperationKind, PerformanceHints, Policy, PoolName, PoolSpec, Priority,
+    ReloadPolicy, RestartMode, RestartPolicy, SpecHash, StartPolicy, StopCause, StopPolicy, Time, Verdict,
 };
 
 pub(crate) fn header() -> Header {
@@ -173,6 +173,12 @@ fn serving() -> PoolFacts {
         }),
         heartbeat_nanos: Some(999_999_000_000_000),
         load_time_nanos: Some(8_000_000_000),
+        operation: Some(OperationFacts {
+            id: 77,
+            kind: Some(OperationKind::Reload),
+            correlation: [3, 4],
+            started_nanos: 999_600_000_000_000,
+        }),
         last_operation: Some(76),
         supervision: supervision(),
         leases: LeaseFacts {

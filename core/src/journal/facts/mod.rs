@@ -21,7 +21,7 @@
 //!    cut short ([`Folded::cut_short`](super::Folded::cut_short)) may have missed asks: skip a million more;
 //! 5. circuits, failures, restart times and storms are as they were, so that a restart of the supervisor is
 //!    no way around a breaker; what lies in the future stays there;
-//! 6. no operation runs: it was interrupted; no effect is outstanding; every pool's deadlines follow from its
+//! 6. an operation that ran ends as interrupted with `Resume`; no effect is outstanding; every pool's deadlines follow from its
 //!    phase;
 //! 7. PID and handoff file are believed to be absent where they are wanted and present where they are not, so that
 //!    they are written or removed again;
@@ -32,10 +32,12 @@
 
 mod engine;
 mod lease;
+mod operation;
 mod supervision;
 
 pub use engine::{EngineFacts, IncarnationFacts, RunFacts, StartedBy};
 pub use lease::{ActiveLeaseFacts, LeaseFacts};
+pub use operation::OperationFacts;
 pub use supervision::{CircuitFacts, LastErrorFacts, SupervisionFacts};
 
 use alloc::string::String;
@@ -136,6 +138,9 @@ pub struct PoolFacts {
     /// Spawn to Ready, the last time.
     #[serde(default)]
     pub load_time_nanos: Option<u64>,
+    /// The operation that runs.
+    #[serde(default)]
+    pub operation: Option<OperationFacts>,
     /// The last operation that ended.
     #[serde(default)]
     pub last_operation: Option<u64>,

@@ -175,6 +175,20 @@ fn an_allowed_engine_is_still_one_that_counts_for_nothing() {
 }
 
 #[test]
+fn an_operation_that_ran_was_interrupted_and_can_be_asked_for() {
+    let mut stage = Stage::ready();
+    stage.lease();
+    let drain = stage.drain();
+    restart(&mut stage, true);
+    assert_eq!(stage.outcome(drain), Some(Outcome::Interrupted));
+    let told = |kind: &EventKind| matches!(kind, EventKind::OperationEnded { operation, outcome: Outcome::Interrupted, .. } if *operation == drain);
+    assert_eq!(stage.heard(told), 1);
+    assert_eq!(stage.view().operation.map(|operation| operation.id), None);
+    restart(&mut stage, true);
+    assert!(stage.host.view().operation(drain).is_none(), "only what runs is in the Facts");
+}
+
+#[test]
 fn nothing_is_named_twice() {
     let mut stage = Stage::ready();
     let drain = stage.drain();

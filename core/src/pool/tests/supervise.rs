@@ -209,6 +209,21 @@ fn a_restart_allowed_ahead_of_time_is_the_one_after_the_next_end() {
 }
 
 #[test]
+fn a_restart_allowed_during_a_hold_is_the_one_after_it() {
+    let mut stage = ready(|restart| restart.circuit_failures = 1);
+    stage.crash(ExitStatus::Code(1));
+    stage.command(Verb::AllowRestart);
+    stage.settle_until(PhaseName::Starting);
+    stage.answer(Ask::Spawn, Completion::Spawned(Err(SpawnError::Denied)));
+    stage.command(Verb::AllowRestart);
+    assert_eq!((stage.phase(), stage.view().restart_allowed), (PhaseName::Held, true));
+    stage.tick_until(Due::Recheck);
+    stage.settle();
+    assert_eq!((stage.phase(), stage.view().circuits[0].state), (PhaseName::Ready, CircuitState::Open));
+    assert!(!stage.view().restart_allowed);
+}
+
+#[test]
 fn a_restart_that_is_allowed_twice_before_it_came_is_one() {
     let mut stage = open();
     stage.command(Verb::AllowRestart);
@@ -219,6 +234,25 @@ fn a_restart_that_is_allowed_twice_before_it_came_is_one() {
     stage.crash(ExitStatus::Code(1));
     stage.pass(SECOND * 100);
     assert_eq!(stage.spawns(), 0);
+}
+
+#[test]
+fn an_allowance_that_was_kept_is_the_one_that_is_given_to_a_start_that_waits() {
+    let mut stage = ready(|restart| restart.circuit_failures = 1);
+    stage.command(Verb::AllowRestart);
+    stage.drain();
+    stage.exits(ExitStatus::Signal(15));
+    stage.settle();
+    stage.preload();
+    stage.settle_until(PhaseName::Waiting);
+    assert!(stage.view().restart_allowed, "kept for the end that did not come");
+    stage.command(Verb::AllowRestart);
+    stage.settle();
+    assert_eq!((stage.phase(), stage.view().restart_allowed), (PhaseName::Ready, false));
+    stage.crash(ExitStatus::Code(1));
+    stage.forget();
+    stage.pass(SECOND * 100);
+    assert_eq!(stage.spawns(), 0, "one restart, not two");
 }
 
 #[test]
