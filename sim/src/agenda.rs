@@ -50,13 +50,25 @@ impl<T> Agenda<T> {
         self.entries.first_key_value().map(|((at, _), _)| *at)
     }
 
-    /// Takes all that is due, shuffled.
-    pub(crate) fn take_due(&mut self, now: Time) -> Vec<T> {
+    /// Takes all that is due, shuffled, but for those that wait in one queue: they keep their order.
+    pub(crate) fn take_due<Q: Ord>(&mut self, now: Time, queue: impl Fn(&T) -> Option<Q>) -> Vec<T> {
         let later = self.entries.split_off(&(now, u64::MAX));
         let due = std::mem::replace(&mut self.entries, later);
-        let mut due: Vec<T> = due.into_values().collect();
+        let mut due: Vec<((Time, u64), T)> = due.into_iter().collect();
         self.order.shuffle(&mut due);
-        due
+        let mut queues: BTreeMap<Q, Vec<usize>> = BTreeMap::new();
+        for (place, (_, thing)) in due.iter().enumerate() {
+            if let Some(queue) = queue(thing) {
+                queues.entry(queue).or_default().push(place);
+            }
+        }
+        for places in queues.into_values() {
+            for (done, first) in places.iter().enumerate() {
+                let earliest = places[done..].iter().min_by_key(|place| due[**place].0);
+                due.swap(*first, *earliest.unwrap_or(first));
+            }
+        }
+        due.into_iter().map(|(_, thing)| thing).collect()
     }
 
     /// A draw of the same stream that orders things.
@@ -71,11 +83,15 @@ mod tests {
     use crate::random::Entity;
 
     fn order(seed: u64) -> Vec<u32> {
+        order_with(seed, |_| None)
+    }
+
+    fn order_with(seed: u64, queue: impl Fn(&u32) -> Option<u32>) -> Vec<u32> {
         let mut agenda = Agenda::new(Stream::new(seed, Entity::Agenda));
         (0..10).for_each(|n| agenda.file(Time::from_nanos(5), n));
         agenda.file(Time::from_nanos(6), 10);
         assert_eq!(agenda.next_at(), Some(Time::from_nanos(5)));
-        agenda.take_due(Time::from_nanos(5))
+        agenda.take_due(Time::from_nanos(5), queue)
     }
 
     #[test]
@@ -86,5 +102,15 @@ mod tests {
         let mut sorted = order(1);
         sorted.sort_unstable();
         assert_eq!(sorted, filed);
+    }
+
+    #[test]
+    fn those_of_one_queue_keep_their_order() {
+        let of_three = |n: &u32| (n % 3 < 2).then_some(n % 3);
+        for queue in 0..2 {
+            let queued: Vec<u32> = order_with(1, of_three).into_iter().filter(|n| n % 3 == queue).collect();
+            assert!(queued.is_sorted(), "{queued:?}");
+        }
+        assert_ne!(order_with(1, of_three), order_with(2, of_three));
     }
 }

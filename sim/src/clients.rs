@@ -119,6 +119,11 @@ impl Clients {
         self.books.insert(pool, Book { active, granted, completed, told: told.into() });
     }
 
+    /// A supervisor that lost some of its memory may give the number of a pool it forgot to another one.
+    pub(crate) fn forget_pools(&mut self, forgot: impl Fn(PoolUid) -> bool) {
+        self.books.retain(|pool, _| !forgot(*pool));
+    }
+
     /// A holder is told that its lease is over.
     pub(crate) fn told(&mut self, lease: LeaseId, how: LeaseEnding) {
         let book = self.books.entry(lease.engine.pool).or_default();

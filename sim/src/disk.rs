@@ -93,6 +93,11 @@ impl Disk {
         at
     }
 
+    /// The host slept so long: nobody worked through them.
+    pub(crate) fn shift_queues(&mut self, by: Duration) {
+        self.queues.values_mut().for_each(|last| *last = *last + by);
+    }
+
     /// Whoever worked through them is gone.
     pub(crate) fn forget_queues(&mut self) {
         self.queues.clear();

@@ -42,6 +42,6 @@ pub use release::Resources;
 pub use staging::{StageTrouble, Staging, StagingAsked, StagingProfile};
 pub use trace::{Step, Trace};
 pub use world::{
-    Crash, CrashPoint, EffectKind, Ends, InFlight, Latencies, Start, Timers, TurnOrder, Unacknowledged,
-    Version, World, WorldConfig, test_pool,
+    Crash, CrashPoint, EffectKind, Ends, Executor, InFlight, Latencies, Start, Timers, TurnOrder,
+    Unacknowledged, Version, World, WorldConfig, test_pool,
 };

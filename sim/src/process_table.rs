@@ -56,6 +56,8 @@ pub struct Process {
     pub signals: Vec<(Time, Signal)>,
     /// Whether its spawn was acknowledged.
     pub acknowledged: bool,
+    /// Whether its status goes to init: the supervisor that made it died.
+    pub is_inits: bool,
     /// When and how it ended.
     pub ended: Option<(Time, ExitStatus)>,
     /// Whether the core was told of its end.

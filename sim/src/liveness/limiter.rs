@@ -29,7 +29,10 @@ impl Waiters {
     /// # Errors
     /// When somebody waits for room that is there.
     pub(super) fn look(&mut self, world: &World) -> Result<(), String> {
-        let now = world.now();
+        let (now, limiter) = (world.now(), world.limiter());
+        // A wait for restarts may be as long as one for room.
+        let restarts =
+            |until| world.view().limiter_restarts().any(|at| at + limiter.restarts_within == until);
         let mut loads = 0;
         let mut waits = None;
         for pool in world.view().pools() {
@@ -40,7 +43,7 @@ impl Waiters {
                 continue;
             };
             // Before it was seen for the first time it may have asked long ago: of that nothing is known.
-            let fresh = Wait { until, for_room: until == now + LOOK_AGAIN };
+            let fresh = Wait { until, for_room: until == now + LOOK_AGAIN && !restarts(until) };
             let wait = self.seen.entry(pool.uid).or_insert(fresh);
             if wait.until != until {
                 *wait = fresh;
@@ -50,7 +53,7 @@ impl Waiters {
             }
         }
         match waits {
-            Some(pool) if loads < world.loads_at_once() => Err(format!(
+            Some(pool) if loads < limiter.loads_at_once => Err(format!(
                 "L11: room among those that load wakes who waits for it (pool {} waits, {loads} load)",
                 pool.name
             )),

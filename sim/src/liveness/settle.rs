@@ -3,7 +3,7 @@
 
 use std::time::Duration;
 
-use pool_manager_core::{HoldReason, PhaseName, PoolView, Wanted};
+use pool_manager_core::{EngineRef, HoldReason, PhaseName, PoolView, Wanted};
 
 use super::bounds;
 use super::watch::{Watch, describe};
@@ -49,7 +49,15 @@ pub(super) fn stay_stable(world: &mut World, watch: &mut Watch) {
 
 pub(super) fn is_settled(world: &World) -> bool {
     world.has_exited()
-        || !world.is_down() && world.view().pools().all(|pool| is_at_rest(&pool)) && stray(world).is_none()
+        || !world.is_down()
+            && world.view().pools().all(|pool| is_at_rest(&pool) && !is_unseen_end(&pool, world))
+            && stray(world).is_none()
+}
+
+/// Its engine ended, and the news of it is still on its way.
+fn is_unseen_end(pool: &PoolView<'_>, world: &World) -> bool {
+    let engine = pool.engine.map(|engine| EngineRef { pool: pool.uid, incarnation: engine.incarnation });
+    engine.and_then(|engine| world.processes().of(engine)).is_some_and(|process| process.ended.is_some())
 }
 
 fn is_at_rest(pool: &PoolView<'_>) -> bool {

@@ -5,8 +5,8 @@ use std::collections::BTreeMap;
 use std::time::Duration;
 
 use pool_manager_core::{
-    CircuitState, EngineRef, HoldReason, OperationId, OperationKind, PhaseName, PoolUid, PoolView, ProbeKind,
-    Time,
+    CircuitState, Due, EngineRef, HoldReason, OperationId, OperationKind, PhaseName, PoolUid, PoolView,
+    ProbeKind, Time,
 };
 
 use super::bounds::{self, LAG};
@@ -57,6 +57,12 @@ impl Watch {
     /// L02.
     fn drain_ends(&self, pool: &PoolView<'_>, world: &World) -> Result<(), String> {
         let Some(deadline) = pool.drain_deadline else { return Ok(()) };
+        if let Some((until, Due::StageNextAnswer)) = pool.next
+            && until > world.now()
+        {
+            // A reload's model is on its way, and every news of it has its own time.
+            return Ok(());
+        }
         let within = bounds::after_drain_deadline(pool);
         within_bound(self.since(deadline), within, world, "L02: a drain ends with its deadline")
     }

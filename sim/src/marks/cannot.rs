@@ -19,7 +19,13 @@ const CANNOT: &[Entry] = &[
         "the core's own word for an answer that did not come; executors never say it",
     ),
     ("lease", "completed", "", "observers are told of leases that did not complete; see answer:lease-ended"),
-    ("operation", "preload", "engine-exited|force-stopped|timed-out|undrained", "a preload drains nothing"),
+    ("operation", "preload", "engine-exited|force-stopped|timed-out", "a preload drains nothing"),
+    (
+        "operation",
+        "restart|reload",
+        "engine-exited|force-stopped",
+        "whatever its drain came to, it goes on with a start and ends as that does",
+    ),
     (
         "operation",
         "preload|restart|drain|stop|deregister|shutdown",
@@ -35,9 +41,9 @@ const CANNOT: &[Entry] = &[
     ("operation", "drain|stop|deregister|shutdown", "timed-out", "its deadline cuts"),
     (
         "operation",
-        "stop|deregister|shutdown|preload",
+        "preload|restart|reload|stop|deregister|shutdown",
         "undrained",
-        "only a drain that nothing else follows, a restart and a reload are taken back",
+        "an operator takes back a drain and nothing else; a reload that is given up says why",
     ),
     ("operation", "shutdown", "superseded", "nothing is above it"),
 ];

@@ -9,14 +9,18 @@ use super::{Observed, Oracle, Violation, hold};
 
 #[derive(Debug, Default)]
 pub(super) struct AtRest {
-    /// What was asked last for a reload of each pool.
-    asked: BTreeMap<PoolUid, EffectId>,
+    /// What was asked for a reload of each pool, and may be waited for.
+    asked: BTreeMap<PoolUid, Vec<EffectId>>,
 }
 
 impl Oracle for AtRest {
-    fn effect(&mut self, effect: &Effect, _observed: Observed<'_>) -> Result<(), Violation> {
-        if let Effect::Preflight { id, pool, .. } | Effect::Stage { id, pool, .. } = effect {
-            self.asked.insert(*pool, *id);
+    fn effect(&mut self, effect: &Effect, observed: Observed<'_>) -> Result<(), Violation> {
+        if let Effect::Preflight { id, pool, .. } | Effect::Stage { id, pool, .. } = effect
+            && observed.view.pool(*pool).is_some_and(|pool| reloads(&pool))
+        {
+            let asked = self.asked.entry(*pool).or_default();
+            asked.retain(|ask| observed.view.awaits(*ask));
+            asked.push(*id);
         }
         Ok(())
     }
@@ -32,7 +36,11 @@ impl Oracle for AtRest {
 
 impl AtRest {
     fn prepares_reload(&self, pool: &PoolView<'_>, observed: Observed<'_>) -> bool {
-        let reloads = pool.operation.is_some_and(|operation| operation.kind == OperationKind::Reload);
-        reloads && self.asked.get(&pool.uid).is_some_and(|ask| observed.view.awaits(*ask))
+        let asked = self.asked.get(&pool.uid);
+        reloads(pool) && asked.is_some_and(|asked| asked.iter().any(|ask| observed.view.awaits(*ask)))
     }
+}
+
+fn reloads(pool: &PoolView<'_>) -> bool {
+    pool.operation.is_some_and(|operation| operation.kind == OperationKind::Reload)
 }

@@ -7,7 +7,7 @@ use std::time::Duration;
 
 use pool_manager_core::{
     CrashClass, Effect, Event, EventKind, Input, OperationKind, PhaseName, PoolUid, PoolView, RestartPolicy,
-    SpecHash, Time,
+    SpecHash, Time, Verb,
 };
 
 use super::{Observed, Oracle, Violation, hold};
@@ -15,6 +15,8 @@ use super::{Observed, Oracle, Violation, hold};
 #[derive(Debug, Default)]
 pub(super) struct Backoff {
     pools: BTreeMap<PoolUid, Book>,
+    /// An allowance that was asked for, and not heard of yet.
+    asked: Option<PoolUid>,
     /// Time the machine slept, so far: no engine was stable meanwhile.
     slept: Duration,
 }
@@ -42,12 +44,18 @@ impl Oracle for Backoff {
         if let Input::Gap { by } = input {
             self.slept += *by;
         }
+        let unheard = self.asked.take();
+        if let Input::Command { pool, verb: Verb::AllowRestart, .. } = input {
+            self.asked = Some(*pool);
+        }
         if let Input::Resume(_) = input {
             // The last crash, or the last reset, may have been in the step in which the supervisor died, and told to
             // nobody; or be forgotten with the tail of its journal. That it is as it was written down is for J06.
+            self.pools.retain(|uid, _| before.view.pool(*uid).is_some());
             for pool in before.view.pools() {
-                let slept = self.slept;
-                self.pools.entry(pool.uid).or_default().begin_again(&pool, slept);
+                let book = self.pools.entry(pool.uid).or_default();
+                book.begin_again(&pool);
+                book.allowed += u32::from(unheard == Some(pool.uid));
             }
         }
         Ok(())
@@ -89,6 +97,7 @@ impl Oracle for Backoff {
         if event.kind == EventKind::RestartAllowed {
             book.allowed += 1;
             book.due = None;
+            self.asked = None;
         }
         if let EventKind::PhaseChanged { to: PhaseName::Staging, .. } = event.kind {
             book.due = None;
@@ -119,8 +128,9 @@ impl Oracle for Backoff {
         if stable_after.is_zero() || observed.now <= since + stable_after + (self.slept - slept) {
             return Ok(());
         }
-        // Its own instant may not be over; in a later one it was certainly forgiven.
-        if *book.stable.get_or_insert(observed.now) < observed.now {
+        // Its own instant may not be over, and timers may be late; in a later one it was certainly forgiven.
+        let none_is_due = pool.next.is_none_or(|(at, _)| at > observed.now);
+        if none_is_due && *book.stable.get_or_insert(observed.now) < observed.now {
             book.reset();
         }
         Ok(())
@@ -128,17 +138,25 @@ impl Oracle for Backoff {
 }
 
 impl Book {
-    fn begin_again(&mut self, pool: &PoolView<'_>, slept: Duration) {
+    fn begin_again(&mut self, pool: &PoolView<'_>) {
         *self = Self {
             at_least: pool.failures,
             at_most: pool.failures,
-            ready: pool.engine.and_then(|engine| engine.ready_since).map(|since| (since, slept)),
+            ready: pool
+                .engine
+                .and_then(|engine| engine.ready_since)
+                .map(|since| (since, self.slept_by(since))),
             due: pool.gates.and_then(|gates| gates.backoff_until),
             allowed: self.allowed,
             stable: None,
             spec: Some(pool.spec.hash),
             held_back: false,
         };
+    }
+
+    /// How long the machine had slept when the engine became ready; where that is not known, never.
+    fn slept_by(&self, ready: Time) -> Duration {
+        self.ready.filter(|(since, _)| *since == ready).map_or(Duration::ZERO, |(_, slept)| slept)
     }
 
     fn reset(&mut self) {

@@ -2,9 +2,9 @@
 //! model, and a restart that an operator allowed may start an engine; and an operator allows one restart, not
 //! two.
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 
-use pool_manager_core::{CircuitState, Effect, Input, OperationKind, PoolUid, PoolView, Verb};
+use pool_manager_core::{CircuitState, Effect, EngineRef, Input, OperationKind, PoolUid, PoolView, Verb};
 
 use super::{Observed, Oracle, Violation, hold};
 
@@ -12,6 +12,10 @@ use super::{Observed, Oracle, Violation, hold};
 pub(super) struct Circuits {
     /// Pools with a restart that an operator allowed and that did not come yet.
     allowed: BTreeSet<PoolUid>,
+    /// The engines that took such an allowance last: one that was never made is asked for again.
+    took: BTreeMap<PoolUid, EngineRef>,
+    /// The supervisor that starts now has an older state.
+    forgot: bool,
     /// Pools with a circuit that was open before this step: the very start that makes a storm opens one.
     open: BTreeSet<PoolUid>,
     /// Pools whose reload puts back what it took: the start may come when the reload's caller has been told.
@@ -19,7 +23,20 @@ pub(super) struct Circuits {
 }
 
 impl Oracle for Circuits {
-    fn input(&mut self, input: &Input, _before: Observed<'_>) -> Result<(), Violation> {
+    fn input(&mut self, input: &Input, before: Observed<'_>) -> Result<(), Violation> {
+        if let Input::Resume(_) = input {
+            if std::mem::take(&mut self.forgot) {
+                self.allowed.extend(before.view.pools().map(|pool| pool.uid));
+            }
+            let unmade = |pool: &PoolView<'_>| {
+                let engine = pool.engine.filter(|engine| engine.pid.is_none())?;
+                Some(EngineRef { pool: pool.uid, incarnation: engine.incarnation })
+            };
+            let again = before.view.pools().filter_map(|pool| unmade(&pool));
+            self.allowed.extend(
+                again.filter(|engine| self.took.get(&engine.pool) == Some(engine)).map(|engine| engine.pool),
+            );
+        }
         if let Input::Command { pool, verb: Verb::AllowRestart, .. } = input {
             self.allowed.insert(*pool);
         }
@@ -28,7 +45,7 @@ impl Oracle for Circuits {
 
     fn history_lost(&mut self) {
         // An allowance that was used may be unused again; the same is true of a reload that put back what it took.
-        self.allowed.extend(self.open.iter().copied());
+        self.forgot = true;
         self.reloading.clear();
     }
 
@@ -40,7 +57,9 @@ impl Oracle for Circuits {
         let allowed = self.allowed.contains(&pool.uid);
         // Where the circuits are closed the start may have been any; the allowance may be kept.
         if open && !reloads {
-            self.allowed.remove(&pool.uid);
+            if self.allowed.remove(&pool.uid) {
+                self.took.insert(pool.uid, *engine);
+            }
         }
         hold(!open || reloads || allowed, "S19: nothing is started while a circuit is open", || {
             format!("{engine} is spawned; circuits {:?}", pool.circuits)

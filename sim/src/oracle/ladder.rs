@@ -1,20 +1,28 @@
 //! S12: KILL comes only after TERM and its grace. A second request to end kills at once, and so is killed what is
 //! no pool's engine: a spawn that was given up and succeeded after all.
 
-use pool_manager_core::{Effect, Input, Signal};
+use std::collections::BTreeSet;
+
+use pool_manager_core::{Effect, EngineRef, Input, PhaseName, PoolView, Signal};
 
 use super::{Observed, Oracle, Violation, hold};
 
 #[derive(Debug, Default)]
 pub(super) struct KillAfterTerm {
     shutdowns: u32,
+    /// What a second request to end was killing when the supervisor died: the KILL may not have been sent.
+    doomed: BTreeSet<EngineRef>,
 }
 
 impl Oracle for KillAfterTerm {
-    fn input(&mut self, input: &Input, _before: Observed<'_>) -> Result<(), Violation> {
+    fn input(&mut self, input: &Input, before: Observed<'_>) -> Result<(), Violation> {
         match input {
             Input::Shutdown { .. } => self.shutdowns += 1,
-            Input::Resume(_) => self.shutdowns = 0,
+            Input::Resume(_) => {
+                if std::mem::take(&mut self.shutdowns) > 1 {
+                    self.doomed.extend(before.view.pools().filter_map(|pool| stopping(&pool)));
+                }
+            }
             Input::Command { .. }
             | Input::Completed { .. }
             | Input::Exited { .. }
@@ -37,7 +45,7 @@ impl Oracle for KillAfterTerm {
         let Effect::Signal { engine, signal: Signal::KillTree } = effect else { return Ok(()) };
         let Some(pool) = observed.view.pool(engine.pool) else { return Ok(()) };
         let is_current = pool.engine.is_some_and(|current| current.incarnation == engine.incarnation);
-        let forced = self.shutdowns > 1;
+        let forced = self.shutdowns > 1 || self.doomed.remove(engine);
         let grace = pool.policy.stop.grace.min(pool.policy.drain.force_grace);
         let process = observed.processes.of(*engine);
         let termed = process.and_then(|process| {
@@ -50,4 +58,9 @@ impl Oracle for KillAfterTerm {
             format!("{engine} is killed; TERM came at {termed:?}")
         })
     }
+}
+
+fn stopping(pool: &PoolView<'_>) -> Option<EngineRef> {
+    let engine = pool.engine.filter(|_| pool.phase == PhaseName::Stopping)?;
+    Some(EngineRef { pool: pool.uid, incarnation: engine.incarnation })
 }

@@ -60,6 +60,11 @@ impl Oracle for LeaseEnds {
         Ok(())
     }
 
+    fn history_lost(&mut self) {
+        // Its last renewal is forgotten.
+        self.expires.clear();
+    }
+
     fn effect(&mut self, effect: &Effect, _observed: Observed<'_>) -> Result<(), Violation> {
         let Effect::Reply { command, answer } = effect else { return Ok(()) };
         let renewed = self.renewing.remove(command);

@@ -5,7 +5,7 @@
 //! not. Engines that loaded when the supervisor was started again are not either: they load already, whatever
 //! has been admitted before them in that very step.
 
-use std::collections::{BTreeSet, VecDeque};
+use std::collections::{BTreeMap, BTreeSet, VecDeque};
 
 use pool_manager_core::{
     Effect, Event, EventKind, Input, PhaseName, PoolUid, PoolView, ReleaseGate, Time, Verb,
@@ -21,9 +21,9 @@ pub(super) struct LoadsAtOnce {
     limited: BTreeSet<PoolUid>,
     /// Pools whose start was admitted and has not come yet.
     admitted: BTreeSet<PoolUid>,
-    /// Those of them whose start was admitted in this step. Events are shown after effects: a restart without a
-    /// delay is said to be scheduled when its release has been asked already.
-    admitted_now: BTreeSet<PoolUid>,
+    /// Those of them whose start was admitted in this step, and whether it was counted. Events are shown after
+    /// effects: a restart without a delay is said to be scheduled when its release has been asked already.
+    admitted_now: BTreeMap<PoolUid, bool>,
     loading: BTreeSet<PoolUid>,
     adopted: BTreeSet<PoolUid>,
     restarts: VecDeque<Time>,
@@ -39,15 +39,21 @@ impl Oracle for LoadsAtOnce {
             self.starts.begun(*pool);
         }
         if let Input::Resume(_) = input {
+            self.starts.resumed(before.view);
             self.loading.clear();
             // What was admitted in the step in which the supervisor died was shown to nobody, and what was in the lost
             // tail of a journal is not known any more.
             self.restarts = before.view.limiter_restarts().collect();
+            self.pools = before.view.pools().map(|pool| pool.uid).collect();
             self.admitted = before.view.pools().filter(has_asked).map(|pool| pool.uid).collect();
             let starting = before.view.pools().filter(|pool| pool.phase == PhaseName::Starting);
             self.adopted = starting.map(|pool| pool.uid).collect();
         }
         Ok(())
+    }
+
+    fn history_lost(&mut self) {
+        self.starts.forget();
     }
 
     fn effect(&mut self, effect: &Effect, observed: Observed<'_>) -> Result<(), Violation> {
@@ -66,10 +72,11 @@ impl Oracle for LoadsAtOnce {
         self.limited.insert(pool.uid);
         // A start is counted when it is admitted first, for whatever reason it was begun.
         if self.admitted.insert(pool.uid) {
-            if self.starts.is_automatic(&pool) {
+            let is_automatic = self.starts.is_automatic(&pool);
+            self.admitted_now.insert(pool.uid, is_automatic);
+            if is_automatic {
                 return self.one_more_restart(observed);
             }
-            self.admitted_now.insert(pool.uid);
         }
         Ok(())
     }
@@ -85,17 +92,20 @@ impl Oracle for LoadsAtOnce {
             self.loading.remove(&pool);
         }
         if is_scheduled(&event.kind) {
-            if self.admitted_now.remove(&pool) {
-                let is_automatic =
-                    observed.view.pool(pool).is_some_and(|pool| self.starts.is_automatic(&pool));
-                return if is_automatic { self.one_more_restart(observed) } else { Ok(()) };
+            let is_automatic = observed.view.pool(pool).is_some_and(|pool| self.starts.is_automatic(&pool));
+            let Some(counted) = self.admitted_now.get_mut(&pool) else {
+                self.admitted.remove(&pool);
+                return Ok(());
+            };
+            if is_automatic && !std::mem::replace(counted, true) {
+                return self.one_more_restart(observed);
             }
-            self.admitted.remove(&pool);
         }
         Ok(())
     }
 
     fn pool(&mut self, pool: &PoolView<'_>, observed: Observed<'_>) -> Result<(), Violation> {
+        self.starts.look(pool);
         if pool.phase != PhaseName::Starting {
             self.loading.remove(&pool.uid);
             self.adopted.remove(&pool.uid);

@@ -4,7 +4,8 @@
 use std::collections::BTreeMap;
 
 use pool_manager_core::{
-    Answer, CommandId, Effect, Input, OperationId, PoolUid, PoolView, ReloadTarget, SpecHash, Verb,
+    Answer, CommandId, Effect, Input, OperationId, OperationKind, PoolUid, PoolView, ReloadTarget, SpecHash,
+    Verb, View,
 };
 
 use super::{Observed, Oracle, Violation, hold};
@@ -12,8 +13,8 @@ use super::{Observed, Oracle, Violation, hold};
 #[derive(Debug, Default)]
 pub(super) struct NoWayBack {
     asked: Option<(CommandId, PoolUid, SpecHash)>,
-    /// What the last reload of a pool is to bring about.
-    targets: BTreeMap<PoolUid, (OperationId, SpecHash)>,
+    /// What each reload of a pool was to bring about: an old one may go on where the tail of a journal was lost.
+    targets: BTreeMap<(PoolUid, OperationId), SpecHash>,
     committed: BTreeMap<PoolUid, SpecHash>,
     /// The reload that ran before this step.
     running: BTreeMap<PoolUid, OperationId>,
@@ -21,7 +22,10 @@ pub(super) struct NoWayBack {
 
 impl Oracle for NoWayBack {
     fn input(&mut self, input: &Input, before: Observed<'_>) -> Result<(), Violation> {
-        self.asked = None;
+        let unheard = self.asked.take();
+        if let Input::Resume(_) = input {
+            self.resumed(unheard, before.view);
+        }
         if let Input::Command { command, pool, verb: Verb::Reload(reload), .. } = input {
             let previous = || before.view.pool(*pool).and_then(|pool| pool.previous).map(|spec| spec.hash);
             let target = match &reload.to {
@@ -39,7 +43,7 @@ impl Oracle for NoWayBack {
             && asked == *command
             && let Answer::Accepted { operation } = **answer
         {
-            self.targets.insert(pool, (operation, target));
+            self.targets.insert((pool, operation), target);
         }
         let Effect::Spawn { engine, spec, .. } = effect else { return Ok(()) };
         let Some(pool) = observed.view.pool(engine.pool) else { return Ok(()) };
@@ -73,8 +77,27 @@ impl Oracle for NoWayBack {
 }
 
 impl NoWayBack {
+    /// What was accepted or committed in the step in which the supervisor died was shown to nobody, and what was in the
+    /// lost tail of a journal did not happen. That it is as it was written down is for J06.
+    fn resumed(&mut self, unheard: Option<(CommandId, PoolUid, SpecHash)>, before: View<'_>) {
+        self.committed.retain(|uid, _| before.pool(*uid).is_some());
+        for pool in before.pools() {
+            self.committed.insert(pool.uid, pool.spec.hash);
+            let Some(operation) = pool.operation else { continue };
+            self.running.insert(pool.uid, operation.id);
+            if let Some((_, asked, target)) = unheard
+                && asked == pool.uid
+                && operation.kind == OperationKind::Reload
+                // It is not the one that was refused because this one runs.
+                && self.target(asked, operation.id).is_none()
+            {
+                self.targets.insert((asked, operation.id), target);
+            }
+        }
+    }
+
     fn target(&self, pool: PoolUid, operation: OperationId) -> Option<SpecHash> {
-        self.targets.get(&pool).filter(|(id, _)| *id == operation).map(|(_, target)| *target)
+        self.targets.get(&(pool, operation)).copied()
     }
 }
 
@@ -95,7 +118,7 @@ mod tests {
         assert!(oracle.pool(&committed, forged.observed()).is_err());
         oracle.committed.insert(POOL, pool.spec.hash);
         oracle.running.insert(POOL, OperationId(7));
-        oracle.targets.insert(POOL, (OperationId(7), SpecHash(99)));
+        oracle.targets.insert((POOL, OperationId(7)), SpecHash(99));
         assert_eq!(oracle.pool(&committed, forged.observed()), Ok(()), "asked for");
         assert!(oracle.effect(&forged.spawn_of(1, SpecHash(98)), forged.observed()).is_err());
     }

@@ -26,6 +26,8 @@ struct Restarts {
     /// A start that may have been counted or forgotten, for all we know.
     blurred: Option<Time>,
     ready: Option<Time>,
+    /// Why the next start comes is not known.
+    forgot: bool,
     /// A storm began with this step's start.
     storm: bool,
 }
@@ -33,9 +35,18 @@ struct Restarts {
 impl Oracle for RestartsInWindow {
     fn input(&mut self, input: &Input, before: Observed<'_>) -> Result<(), Violation> {
         if let Input::Resume(_) = input {
+            self.starts.resumed(before.view);
             self.pools.values_mut().for_each(|restarts| restarts.blurred = Some(before.now));
         }
         Ok(())
+    }
+
+    fn history_lost(&mut self) {
+        self.starts.forget();
+        for restarts in self.pools.values_mut() {
+            restarts.at.clear();
+            restarts.forgot = true;
+        }
     }
 
     fn effect(&mut self, effect: &Effect, observed: Observed<'_>) -> Result<(), Violation> {
@@ -45,9 +56,10 @@ impl Oracle for RestartsInWindow {
         self.starts.begun(pool.uid);
         let restarts = self.pools.entry(pool.uid).or_default();
         restarts.forget_if_stable(observed.now, policy);
+        let forgot = std::mem::take(&mut restarts.forgot);
         if !automatic {
             // Not one of the window's, unless a reload was under way.
-            if pool.operation.is_some() {
+            if forgot || pool.operation.is_some() {
                 restarts.blurred = Some(observed.now);
             }
             return Ok(());
@@ -73,6 +85,7 @@ impl Oracle for RestartsInWindow {
     }
 
     fn pool(&mut self, pool: &PoolView<'_>, _observed: Observed<'_>) -> Result<(), Violation> {
+        self.starts.look(pool);
         let Some(restarts) = self.pools.get_mut(&pool.uid) else { return Ok(()) };
         if !std::mem::take(&mut restarts.storm) {
             return Ok(());

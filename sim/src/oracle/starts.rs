@@ -3,12 +3,14 @@
 
 use std::collections::BTreeSet;
 
-use pool_manager_core::{Event, EventKind, OperationKind, PhaseName, PoolUid, PoolView};
+use pool_manager_core::{Event, EventKind, OperationKind, PhaseName, PoolUid, PoolView, View};
 
 /// The pools whose next start is automatic.
 #[derive(Debug, Default)]
 pub(super) struct Starts {
     automatic: BTreeSet<PoolUid>,
+    /// Those of which an operator had allowed the next start of this kind, before this step.
+    allowed: BTreeSet<PoolUid>,
 }
 
 impl Starts {
@@ -19,7 +21,7 @@ impl Starts {
         }
         if let EventKind::PhaseChanged { from, to } = event.kind {
             // A hold was lifted: what was to come before it comes now.
-            if (from, to) == (PhaseName::Held, PhaseName::Waiting) {
+            if (from, to) == (PhaseName::Held, PhaseName::Waiting) && !self.allowed.contains(&pool) {
                 self.automatic.insert(pool);
             }
             if to == PhaseName::Staging {
@@ -29,6 +31,28 @@ impl Starts {
         if event.kind == EventKind::RestartAllowed {
             self.automatic.remove(&pool);
         }
+    }
+
+    /// The step is over, and left the pool like this.
+    pub(super) fn look(&mut self, pool: &PoolView<'_>) {
+        if pool.restart_allowed {
+            self.allowed.insert(pool.uid);
+        } else if !self.allowed.is_empty() {
+            self.allowed.remove(&pool.uid);
+        }
+    }
+
+    /// The supervisor was started again: what changed in the step in which the one before died was shown to nobody.
+    pub(super) fn resumed(&mut self, before: View<'_>) {
+        // What does not wait yet is told of when it does.
+        let waits = |phase| matches!(phase, PhaseName::Waiting | PhaseName::Held);
+        before.pools().for_each(|pool| self.look(&pool));
+        self.automatic.retain(|uid| before.pool(*uid).is_some_and(|pool| waits(pool.phase)));
+    }
+
+    /// The supervisor will know no more than what was earlier: why a pool waited then is not known here.
+    pub(super) fn forget(&mut self) {
+        self.automatic.clear();
     }
 
     /// A start of this pool that is certainly automatic. A reload's own starts look alike.

@@ -84,6 +84,8 @@ impl Weather {
         while self.next.max(world.now()) < until && !world.has_exited() {
             world.run_for(self.next.since(world.now()));
             for fault in self.look(world) {
+                // What one before it left due in this instant comes first, as when the plan is followed.
+                world.run_for(Duration::ZERO);
                 // One before it may have moved the clock beyond the end.
                 if world.now() >= until {
                     break;

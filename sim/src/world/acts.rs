@@ -120,6 +120,7 @@ impl World {
         self.now = self.now + by;
         self.turns_now = 0;
         self.agenda.shift(by);
+        self.disk.shift_queues(by);
         self.feed(Input::Gap { by });
         self.fire_timers();
     }

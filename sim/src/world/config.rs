@@ -44,6 +44,8 @@ pub struct Latencies {
     pub release: Span,
     /// Finding out about an end; the core's own limit cuts it short.
     pub evidence: Span,
+    /// From a line in an engine's log to its being read.
+    pub log: Span,
     /// A probe that is answered.
     pub probe: Span,
     /// What every answer takes on top, after all limits the executors keep: a host short of processor
@@ -59,6 +61,7 @@ impl Latencies {
         stage: Span::NONE,
         release: Span::NONE,
         evidence: Span::NONE,
+        log: Span::NONE,
         probe: Span::NONE,
         lag: Span::NONE,
     };
@@ -72,6 +75,7 @@ impl Latencies {
             stage: Span::millis(0, 400),
             release: Span::millis(0, 30),
             evidence: Span::millis(0, 250),
+            log: Span::millis(0, 250),
             probe: Span::millis(0, 1500),
             lag: Span::NONE,
         }
@@ -87,6 +91,7 @@ impl Latencies {
             stage: span(self.stage, most.stage),
             release: span(self.release, most.release),
             evidence: span(self.evidence, most.evidence),
+            log: span(self.log, most.log),
             probe: span(self.probe, most.probe),
             lag: span(self.lag, most.lag),
         }
@@ -102,6 +107,7 @@ impl Latencies {
             stage: Span::millis(0, 3000),
             release: Span::millis(0, 40_000),
             evidence: Span::millis(0, 250),
+            log: Span::millis(0, 3000),
             probe: Span::millis(0, 2500),
             lag: Span::millis(0, 1500),
         }

@@ -159,6 +159,7 @@ impl World {
             | Occurrence::EngineDies { .. }
             | Occurrence::EvidenceLands { .. }
             | Occurrence::ExitSeen { .. }
+            | Occurrence::LineRead { .. }
             | Occurrence::Logs { .. }
             | Occurrence::OperatorActs
             | Occurrence::OperatorSends { .. }

@@ -61,7 +61,7 @@ impl World {
     fn turn(&mut self) {
         self.turns_now += 1;
         self.hold(self.turns_now <= MOST_TURNS, "S36: no busy loop in one instant");
-        let mut due = self.agenda.take_due(self.now);
+        let mut due = self.agenda.take_due(self.now, Occurrence::file_queue);
         let timers_at = match self.order {
             TurnOrder::Any => {
                 self.agenda.draw_below(u32::try_from(due.len() + 1).unwrap_or(u32::MAX)) as usize

@@ -93,6 +93,7 @@ impl World {
             logged: 0,
             signals: Vec::new(),
             acknowledged: false,
+            is_inits: false,
             ended: None,
             reaped: false,
             pid_kept: Span::NONE,
@@ -251,6 +252,7 @@ impl World {
     pub(super) fn exit_seen(&mut self, engine: EngineRef) {
         let Some(process) = self.processes.get_mut(engine) else { return };
         let Some((_, status)) = process.ended else { return };
+        let status = if process.is_inits { ExitStatus::Unknown } else { status };
         if !std::mem::replace(&mut process.reaped, true) {
             self.sweep(engine);
         }
@@ -370,6 +372,7 @@ impl World {
         classes.rotate_left(1);
         let again = Occurrence::Logs { engine, classes, left: left - 1, every };
         self.agenda.file(self.now + every, again);
-        self.feed(Input::LogLine { engine, class, offset: line.offset });
+        let read = self.streams.executors.span(self.latencies.log);
+        self.agenda.file(self.now + read, Occurrence::LineRead { engine, line });
     }
 }

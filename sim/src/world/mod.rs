@@ -33,10 +33,11 @@ use std::time::Duration;
 use pool_manager::telemetry::{Metrics, Record};
 use pool_manager_core::journal::ReadError;
 use pool_manager_core::{
-    Answer, CommandId, Correlation, Effect, EngineSpec, Event, Host, HostConfig, OperationId, PoolName,
-    PoolSpec, PoolUid, SpecHash, Time, View,
+    Answer, CommandId, Correlation, Effect, EngineSpec, Event, Host, HostConfig, LimiterPolicy, OperationId,
+    PoolName, PoolSpec, PoolUid, SpecHash, Time, View,
 };
 
+pub use adapters::Executor;
 pub use config::{Latencies, TurnOrder, WorldConfig, test_pool};
 pub use crash::{Crash, CrashPoint, EffectKind};
 pub(crate) use holders::Asks;
@@ -295,9 +296,9 @@ impl World {
         self.config.limiter.restarts_within
     }
 
-    /// Most loads at once.
-    pub(crate) const fn loads_at_once(&self) -> u32 {
-        self.config.limiter.loads_at_once
+    /// What the host's start limiter allows.
+    pub(crate) const fn limiter(&self) -> &LimiterPolicy {
+        &self.config.limiter
     }
 
     /// How many bytes the core's whole state is.

@@ -3,8 +3,8 @@
 use core::time::Duration;
 
 use pool_manager_core::{
-    Answer, CommandId, Completion, EffectId, EngineRef, FileKind, Input, LeaseId, LogClass, PoolUid,
-    Priority, ProbeAnswer, ReleaseAnswer, Spawned, SpecHash, Time, Verb,
+    Answer, CommandId, Completion, EffectId, EngineRef, FileKind, Input, LeaseId, LogClass, LogEvidence,
+    PoolUid, Priority, ProbeAnswer, ReleaseAnswer, Spawned, SpecHash, Time, Verb,
 };
 
 use super::crash::Crash;
@@ -52,6 +52,8 @@ pub(super) enum Occurrence {
     ProcessEnds { engine: EngineRef, ending: Ending },
     /// The core hears of an end.
     ExitSeen { engine: EngineRef },
+    /// A line of an engine's log is read, and told to the core.
+    LineRead { engine: EngineRef, line: LogEvidence },
     /// A live engine logs lines, one of these after the other, and will again.
     Logs { engine: EngineRef, classes: Vec<LogClass>, left: u32, every: Duration },
     /// The number of an engine of which nothing is left is given back.
@@ -84,6 +86,39 @@ impl Occurrence {
         matches!(self, Self::StageLands { id } | Self::StageMoves { id } if *id == effect)
     }
 
+    /// The file it is an action on: there is one at a time, also where the driver hears of several at once.
+    pub(super) fn file_queue(&self) -> Option<(PoolUid, FileKind)> {
+        match self {
+            Self::RemovalLands { engine, file, .. } => Some((engine.pool, *file)),
+            Self::WriteLands { file, stored, .. } => Some((stored.by.pool, *file)),
+            Self::Answers { .. }
+            | Self::Arrives(_)
+            | Self::ClientAsks(_)
+            | Self::ClientEnds(_)
+            | Self::ClientRenews(_)
+            | Self::Completes { .. }
+            | Self::EngineDies { .. }
+            | Self::EvidenceLands { .. }
+            | Self::ExitSeen { .. }
+            | Self::Late(_)
+            | Self::LineRead { .. }
+            | Self::Logs { .. }
+            | Self::OperatorActs
+            | Self::OperatorSends { .. }
+            | Self::PidIsFree { .. }
+            | Self::ProbeLands { .. }
+            | Self::ProcessEnds { .. }
+            | Self::ReleaseLands { .. }
+            | Self::SpawnLands { .. }
+            | Self::StageLands { .. }
+            | Self::StageMoves { .. }
+            | Self::SupervisorStarts(_)
+            | Self::Thaws { .. }
+            | Self::WorkerEnds { .. }
+            | Self::WorkersBegin { .. } => None,
+        }
+    }
+
     /// Whether it happens all the same when the supervisor dies: executors go with it, engines, clients and
     /// operators do not.
     pub(super) const fn outlives_supervisor(&self) -> bool {
@@ -107,44 +142,13 @@ impl Occurrence {
             | Self::ProbeLands { .. }
             | Self::ExitSeen { .. }
             | Self::Late(_)
+            | Self::LineRead { .. }
             | Self::PidIsFree { .. }
             | Self::ReleaseLands { .. }
             | Self::RemovalLands { .. }
             | Self::SpawnLands { .. }
             | Self::StageLands { .. }
             | Self::StageMoves { .. }
-            | Self::WriteLands { .. } => false,
-        }
-    }
-
-    /// Whether it is what an executor answers the core, and touches nothing else that a disk could be sick of.
-    pub(super) const fn is_answer(&self) -> bool {
-        match self {
-            Self::Completes { .. }
-            | Self::EvidenceLands { .. }
-            | Self::ProbeLands { .. }
-            | Self::ReleaseLands { .. }
-            | Self::SpawnLands { .. }
-            | Self::StageLands { .. }
-            | Self::StageMoves { .. } => true,
-            Self::Answers { .. }
-            | Self::Arrives(_)
-            | Self::ClientAsks(_)
-            | Self::ClientEnds(_)
-            | Self::ClientRenews(_)
-            | Self::EngineDies { .. }
-            | Self::ExitSeen { .. }
-            | Self::Late(_)
-            | Self::Logs { .. }
-            | Self::OperatorActs
-            | Self::OperatorSends { .. }
-            | Self::PidIsFree { .. }
-            | Self::ProcessEnds { .. }
-            | Self::RemovalLands { .. }
-            | Self::SupervisorStarts(_)
-            | Self::Thaws { .. }
-            | Self::WorkerEnds { .. }
-            | Self::WorkersBegin { .. }
             | Self::WriteLands { .. } => false,
         }
     }
@@ -178,6 +182,7 @@ impl Occurrence {
             | Self::EngineDies { .. }
             | Self::EvidenceLands { .. }
             | Self::Late(_)
+            | Self::LineRead { .. }
             | Self::Logs { .. }
             | Self::PidIsFree { .. }
             | Self::ProbeLands { .. }
@@ -257,6 +262,9 @@ impl World {
                 self.process_ends(engine, ending);
             }
             Occurrence::ExitSeen { engine } => self.exit_seen(engine),
+            Occurrence::LineRead { engine, line: LogEvidence { class, offset } } => {
+                self.feed(Input::LogLine { engine, class, offset });
+            }
             Occurrence::Logs { engine, classes, left, every } => self.logs(engine, classes, left, every),
             Occurrence::PidIsFree { engine } => self.free_pid(engine),
             Occurrence::ReleaseLands { id, spec } if self.resources.gpus().answers_at() > self.now => {

@@ -4,9 +4,7 @@
 use std::time::Duration;
 
 use pool_manager::telemetry::Metrics;
-use pool_manager_core::{
-    Adopted, EngineRef, FileKind, HostConfig, Input, PhaseName, PoolUid, Resume, Signal,
-};
+use pool_manager_core::{Adopted, EngineRef, FileKind, HostConfig, Input, PoolUid, Resume, Signal};
 use serde::{Deserialize, Serialize};
 
 use super::crash::Crash;
@@ -63,14 +61,15 @@ pub enum Unacknowledged {
     Killed,
 }
 
-/// What is known of engines that ended while nobody waited for them.
+/// What is known of the end of an engine whose supervisor died: of one that ended meanwhile, and of one that is
+/// adopted.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "kebab-case")]
 pub enum Ends {
-    /// How they ended.
+    /// How it ended.
     #[default]
     Known,
-    /// Nothing: init took their status, or a stranger has their pid by now.
+    /// Nothing: init took its status, or a stranger has its pid by now.
     Unknown,
 }
 
@@ -224,6 +223,7 @@ impl World {
     /// The supervisor does not know all that was: what others know of it is brought in line.
     fn take_what_is_known(&mut self) {
         let view = self.host.view();
+        self.clients.forget_pools(|pool| view.pool(pool).is_none());
         for pool in view.pools() {
             self.names.insert(pool.uid, pool.name.clone());
             if !self.places.contains(&pool.uid) {
@@ -240,11 +240,14 @@ impl World {
     fn remove_strange_files(&mut self) {
         for place in self.places.clone() {
             let pool = self.host.view().pool(place);
-            let engine = pool.as_ref().and_then(|pool| pool.engine).map(|engine| engine.incarnation);
-            let is_ready = pool.is_some_and(|pool| pool.phase == PhaseName::Ready);
+            let engine = pool.as_ref().and_then(|pool| pool.engine);
+            let is_ready = pool.is_some_and(|pool| pool.health.ready);
             for kind in [FileKind::Pid, FileKind::Handoff] {
                 let Some(file) = self.disk.file(place, kind) else { continue };
-                let is_right = engine == Some(file.by.incarnation) && (is_ready || kind == FileKind::Pid);
+                let is_right = engine.is_some_and(|engine| {
+                    let is_known = if kind == FileKind::Pid { engine.pid.is_some() } else { is_ready };
+                    engine.incarnation == file.by.incarnation && is_known
+                });
                 // It goes on when that has worked, however sick the disk is.
                 if !is_right {
                     self.disk.remove(place, kind);
@@ -278,6 +281,7 @@ impl World {
                 }
                 None => {
                     process.acknowledged = true;
+                    process.is_inits |= start.ends == Ends::Unknown;
                     resume.alive.push(Adopted { engine, pid: process.pid });
                 }
             }

@@ -6,7 +6,6 @@ use std::time::Duration;
 use pool_manager_core::{FileKind, Input, ModelStamp, PoolUid, SpecHash, Verb};
 
 use super::World;
-use super::adapters::Adapters;
 use super::timers::Clock;
 use crate::disk::FileTrouble;
 use crate::staging::StageTrouble;
@@ -71,7 +70,7 @@ impl World {
     /// Nothing is wrong any more.
     pub(super) fn heal(&mut self) {
         self.clock = Clock::default();
-        self.adapters = Adapters::default();
+        self.heal_adapters();
         self.armed = None;
         self.disk.heal();
         self.staging.heal();

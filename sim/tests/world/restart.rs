@@ -266,7 +266,7 @@ fn answers_that_are_lost_or_late_hold_nobody_up_for_ever() {
     let (mut world, pool) = ready();
     world.lose_answers(3);
     world.run_for(20 * SECOND);
-    world.delay_answers(7 * SECOND, 10 * SECOND);
+    world.delay_answers(None, 7 * SECOND, 10 * SECOND);
     world.command(pool, Verb::Restart);
     assert!(world.run_until(120 * SECOND, |world| {
         phase(world, pool) == PhaseName::Ready
