@@ -125,6 +125,7 @@ impl Pool {
     /// An attempt is over: records it, ends what waited for it, and decides what comes next.
     pub(super) fn conclude(&mut self, cx: &mut Cx<'_>, verdict: Verdict, ended: Option<&Ended>) {
         let class = verdict.class;
+        self.candidate = None;
         let cause = self.phase.subject().map(|engine| engine.cause);
         if cause != Some(StartCause::Candidate) {
             self.record(cx, &verdict, ended, cause);

@@ -19,6 +19,7 @@ impl Pool {
             spec,
             stamp,
             previous,
+            candidate,
             policy,
             wanted,
             phase,
@@ -41,6 +42,7 @@ impl Pool {
         write_spec(to, spec);
         to.add(stamp);
         to.add(&previous.as_ref().map(|spec| spec.hash));
+        to.add(&candidate.as_ref().map(|spec| spec.hash));
         to.add(wanted);
         to.add(files);
         to.add(gone);

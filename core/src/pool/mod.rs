@@ -81,6 +81,8 @@ pub(crate) struct Pool {
     stamp: Option<ModelStamp>,
     /// What was committed before.
     previous: Option<Box<EngineSpec>>,
+    /// What a candidate runs that has outlived its reload.
+    candidate: Option<Box<EngineSpec>>,
     policy: Policy,
     wanted: Wanted,
     phase: Phase,
@@ -184,6 +186,7 @@ impl Pool {
             spec: engine,
             stamp: None,
             previous: None,
+            candidate: None,
             policy,
             wanted: if autostart { Wanted::Up } else { Wanted::Down(DownBy::Registered) },
             phase: Phase::Stopped,

@@ -112,11 +112,15 @@ impl Pool {
         let Some(Running { mut operation, reload, .. }) = self.running.take() else { return };
         self.drop_errand(Errand::Preflight);
         self.drop_stage(cx, Errand::StageNext);
-        if let Some(Progress::Candidate { wanted_before, .. }) = reload.map(|reload| reload.progress)
+        if let Some(Reloading { progress: Progress::Candidate { wanted_before, .. }, target, .. }) =
+            reload.map(|reload| *reload)
             && outcome != Outcome::Completed
         {
             // The candidate is given up: what was wanted of the pool before it is wanted again.
             self.wanted = wanted_before;
+            if self.phase.engine().is_some() {
+                self.candidate = Some(Box::new(target));
+            }
         }
         let (id, kind) = (operation.id, operation.kind);
         let took = cx.now.since(operation.started);

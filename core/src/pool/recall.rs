@@ -15,7 +15,8 @@ use crate::gate::Gates;
 use crate::id::{Correlation, Incarnation, OperationId, PoolName, PoolUid};
 use crate::input::ModelStamp;
 use crate::journal::{
-    IncarnationFacts, LastErrorFacts, OperationFacts, PoolFacts, RunFacts, StartedBy, SupervisionFacts,
+    EngineFacts, IncarnationFacts, LastErrorFacts, OperationFacts, PoolFacts, RunFacts, StartedBy,
+    SupervisionFacts,
 };
 use crate::ladder::Ladder;
 use crate::lease::LeaseBook;
@@ -48,6 +49,7 @@ impl Pool {
             spec: (&self.spec).into(),
             previous: self.previous.as_deref().map(Into::into),
             policy: Some(self.policy.clone()),
+            candidate: self.candidate_facts(),
             model_stamp: self.stamp.map(|stamp| stamp.0),
             incarnation: self.last_incarnation.into(),
             engine: self.run_facts(),
@@ -71,6 +73,7 @@ impl Pool {
             spec,
             stamp: facts.model_stamp.map(ModelStamp),
             previous: facts.previous.clone().map(|previous| Box::new(previous.into())),
+            candidate: facts.candidate.clone().map(|candidate| Box::new(candidate.into())),
             wanted: wanted(facts),
             shown: (phase.name(), now),
             leases: LeaseBook::recall(&facts.leases),
@@ -128,6 +131,11 @@ impl Pool {
         };
         self.files.recall(FileKind::Pid, pid);
         self.files.recall(FileKind::Handoff, handoff);
+    }
+
+    fn candidate_facts(&self) -> Option<EngineFacts> {
+        let engine = self.phase.subject().filter(|engine| engine.cause == StartCause::Candidate)?;
+        Some(self.spec_of(engine.cause).into())
     }
 
     fn run_facts(&self) -> Option<RunFacts> {

@@ -258,17 +258,16 @@ impl Pool {
     }
 
     pub(super) fn spec_of(&self, cause: StartCause) -> &EngineSpec {
-        match (cause, self.reloading()) {
-            (StartCause::Candidate, Some(reload)) => &reload.target,
-            (
-                StartCause::Allowed
-                | StartCause::Asked
-                | StartCause::Automatic
-                | StartCause::Candidate
-                | StartCause::First
-                | StartCause::Rollback,
-                _,
-            ) => &self.spec,
+        match cause {
+            StartCause::Candidate => {
+                let tried = self.reloading().map(|reload| &reload.target);
+                self.candidate.as_deref().or(tried).unwrap_or(&self.spec)
+            }
+            StartCause::Allowed
+            | StartCause::Asked
+            | StartCause::Automatic
+            | StartCause::First
+            | StartCause::Rollback => &self.spec,
         }
     }
 

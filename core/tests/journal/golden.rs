@@ -71,7 +71,7 @@ fn folded_sample() -> pool_manager_core::journal::Facts {
 fn oldest_sample() -> pool_manager_core::journal::Facts {
     let mut facts = folded_sample();
     for pool in &mut facts.pools {
-        pool.operation = None;
+        (pool.operation, pool.candidate) = (None, None);
     }
     facts
 }

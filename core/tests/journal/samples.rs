@@ -157,6 +157,7 @@ fn serving() -> PoolFacts {
         held: None,
         spec: EngineFacts::from(&engine_spec()),
         previous: Some(EngineFacts { hash: 9, engine: "vllm".into(), ..EngineFacts::default() }),
+        candidate: Some(EngineFacts { hash: 0xfedc_ba98_7654_3210, ..EngineFacts::default() }),
         policy: Some(policy()),
         model_stamp: Some(0x1234_5678_9abc_def0),
         incarnation,

@@ -166,6 +166,7 @@ families! {
     // What befalls the supervisor itself.
     "answers-late" => supervisor::answers_late::AnswersLate,
     "answers-lost" => supervisor::answers_lost::AnswersLost,
+    "answers-meet-drain" => supervisor::answers_meet_drain::AnswersMeetDrain,
     "power-loss" => supervisor::power_loss::PowerLoss,
     "supervisor-crash" => supervisor::crash::SupervisorCrash,
     "supervisor-crash-at" => supervisor::crash_at::SupervisorCrashAt,

@@ -80,10 +80,13 @@ impl Oracle for Backoff {
             book.ready = Some((event.at, self.slept));
             book.stable = None;
         }
+        if let EventKind::EngineEnded { .. } = event.kind {
+            book.forgive(event.at, observed.view.pool(uid).as_ref());
+            book.ready = None;
+        }
         if let EventKind::Crashed { verdict, .. } = &event.kind
             && verdict.class.is_charged()
         {
-            book.forgive(event.at, observed.view.pool(uid).as_ref());
             book.at_least += 1;
             book.at_most += 1;
         }
@@ -112,7 +115,6 @@ impl Oracle for Backoff {
             if matches!(reason, CrashClass::HostProblem(_)) {
                 return Ok(());
             }
-            book.forgive(event.at, Some(&pool));
             book.counts(failures, &pool)?;
             return fits(&pool, (!held_back).then_some(delay), base, (failures, reason));
         }

@@ -54,6 +54,12 @@ impl Oracle for LeaseEnds {
             | Input::StageProgress { .. }
             | Input::Stalled => Step::Other,
         };
+        if let Input::Resume(_) = input {
+            // What was renewed in the step in which the supervisor died, and until when, was told to nobody.
+            for lease in std::mem::take(&mut self.renewing).into_values() {
+                self.expires.remove(&lease);
+            }
+        }
         if let Input::LeaseRenew { command, lease, .. } = input {
             self.renewing.insert(*command, *lease);
         }

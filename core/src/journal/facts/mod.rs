@@ -120,6 +120,9 @@ pub struct PoolFacts {
     /// What `reload --back` brings.
     #[serde(default)]
     pub previous: Option<EngineFacts>,
+    /// What the engine runs that a reload tries, or tried.
+    #[serde(default)]
+    pub candidate: Option<EngineFacts>,
     /// How it is supervised; `None` when it cannot be read: the defaults, until the config is read.
     #[serde(default, deserialize_with = "if_known")]
     pub policy: Option<Policy>,

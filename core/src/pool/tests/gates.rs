@@ -184,3 +184,37 @@ fn a_gpu_is_not_used_when_its_engine_turns_out_to_be_stuck_while_the_check_is_un
     stage.pool = second;
     assert_eq!(stage.phase(), PhaseName::Waiting);
 }
+
+#[test]
+fn a_stuck_candidate_holds_its_own_gpus_whatever_took_over_from_its_reload() {
+    let devices = |device: &str| alloc::vec![String::from(device)];
+    let mut stage = Stage::ready_with(|spec| spec.engine.device_mask = devices("0"));
+    let mut ask = super::reload::to_spec(2);
+    if let crate::ReloadTarget::Spec(engine) = &mut ask.to {
+        engine.device_mask = devices("1");
+    }
+    stage.accepted(Verb::Reload(Box::new(ask)));
+    stage.settle_until(PhaseName::Stopping);
+    stage.exits(ExitStatus::Code(0));
+    stage.settle_until(PhaseName::Starting);
+    stage.answer_one(Ask::Spawn);
+    stage.drain();
+    let facts = stage.host.facts().pools.remove(0);
+    assert_eq!(facts.candidate.map(|candidate| candidate.device_mask), Some(devices("1")));
+    assert_eq!(facts.engine.map(|engine| engine.spec_hash), Some(2));
+    stage.tick_until(Due::StuckWait);
+    assert_eq!(stage.view().held, Some(crate::HoldReason::Stuck));
+    for (name, device, held) in [("b", "1", Some(crate::HoldReason::Quarantine)), ("c", "0", None)] {
+        let mut other = spec(name);
+        (other.engine.port, other.engine.device_mask) = (None, devices(device));
+        let Answer::Registered { pool } = stage.register(other) else { panic!("it has no port") };
+        let stuck = core::mem::replace(&mut stage.pool, pool);
+        stage.preload();
+        stage.settle();
+        assert_eq!(stage.view().held, held, "on GPU {device}");
+        stage.pool = stuck;
+    }
+    stage.exits(ExitStatus::Signal(9));
+    stage.settle();
+    assert_eq!(stage.host.facts().pools.first().map(|pool| pool.candidate.is_some()), Some(false));
+}

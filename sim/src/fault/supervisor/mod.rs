@@ -4,6 +4,7 @@
 
 pub(super) mod answers_late;
 pub(super) mod answers_lost;
+pub(super) mod answers_meet_drain;
 pub(super) mod crash;
 pub(super) mod crash_at;
 pub(super) mod crash_loop;
