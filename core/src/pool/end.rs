@@ -180,6 +180,7 @@ impl Pool {
     /// where the deregistration itself ended long ago because the engine was stuck.
     pub(super) fn rest(&mut self, cx: &mut Cx<'_>) {
         self.forget_start(cx);
+        self.supervision.backoff_until = None;
         self.enter(cx, Phase::Stopped);
         let correlation = self.operation().map(|operation| operation.correlation);
         match &mut self.running {

@@ -215,6 +215,7 @@ fn write_supervision(to: &mut Fingerprint, supervision: &Supervision, policy: &P
         circuits,
         window,
         ooms,
+        backoff_until,
         allowed,
     } = supervision;
     // An operation that waits for a start can only be told of an error that is there.
@@ -222,6 +223,7 @@ fn write_supervision(to: &mut Fingerprint, supervision: &Supervision, policy: &P
     // More failures do not wait longer once the cap is reached.
     to.add(&failures.min(&backoff::failures_at_cap(restart)));
     to.add(allowed);
+    to.optional_deadline(*backoff_until);
     circuits.write_fingerprint(to, restart);
     window.write_fingerprint(to, restart);
     ooms.write_fingerprint(to);

@@ -115,6 +115,8 @@ struct Supervision {
     circuits: Circuits,
     window: RestartWindow,
     ooms: OomWindow,
+    /// When the backoff of the next automatic start ends, whatever is tried meanwhile.
+    backoff_until: Option<Time>,
     /// An operator lets the next automatic start pass.
     allowed: bool,
 }

@@ -118,7 +118,10 @@ impl Pool {
         {
             // The candidate is given up: what was wanted of the pool before it is wanted again.
             self.wanted = wanted_before;
-            if self.phase.engine().is_some() {
+            if let Outcome::Superseded { .. } | Outcome::Stuck = outcome
+                && self.phase.engine().is_some()
+            {
+                // It has yet to end.
                 self.candidate = Some(Box::new(target));
             }
         }

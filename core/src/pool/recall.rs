@@ -167,8 +167,6 @@ impl Pool {
 
     fn supervision_facts(&self) -> SupervisionFacts {
         let known = &self.supervision;
-        let backoff =
-            if let Phase::Waiting(waiting) = &self.phase { waiting.gates.backoff_until } else { None };
         let [general, cuda] = known.circuits.facts();
         SupervisionFacts {
             crashes_total: known.crashes_total,
@@ -182,7 +180,7 @@ impl Pool {
             restart_storm_rages: known.window.rages(),
             oom_storms: known.ooms.storms(),
             oom_storm_rages: known.ooms.rages(),
-            backoff_until_nanos: backoff.map(Time::as_nanos),
+            backoff_until_nanos: known.backoff_until.map(Time::as_nanos),
             restart_allowed: known.allowed,
             last_error: known.last_error.as_ref().map(last_error_facts),
         }
@@ -250,6 +248,7 @@ fn supervision(facts: &SupervisionFacts) -> Supervision {
         circuits: Circuits::recall(&facts.general, &facts.cuda),
         window: RestartWindow::recall(starts, facts.restart_storms, facts.restart_storm_rages),
         ooms: OomWindow::recall(ends, facts.oom_storms, facts.oom_storm_rages),
+        backoff_until: facts.backoff_until_nanos.map(Time::from_nanos),
         allowed: facts.restart_allowed,
     }
 }

@@ -186,8 +186,11 @@ impl Pool {
     /// allowed it to.
     pub(super) fn wait_by_policy(&mut self, cx: &mut Cx<'_>) {
         let is_allowed = core::mem::take(&mut self.supervision.allowed);
-        let cause = if is_allowed { StartCause::Allowed } else { StartCause::Automatic };
-        self.wait(cx, Gates::default(), cause);
+        if is_allowed {
+            return self.wait(cx, Gates::default(), StartCause::Allowed);
+        }
+        let gates = Gates { backoff_until: self.supervision.backoff_until, ..Gates::default() };
+        self.wait(cx, gates, StartCause::Automatic);
     }
 
     /// Nothing is started on a device that an engine of another pool still holds.
@@ -200,6 +203,7 @@ impl Pool {
 
     /// Counts a start at its spawn instant.
     pub(super) fn count_start(&mut self, cx: &mut Cx<'_>, cause: StartCause) {
+        self.supervision.backoff_until = None;
         match cause {
             StartCause::Asked | StartCause::Candidate | StartCause::First | StartCause::Rollback => {}
             StartCause::Allowed => self.supervision.restart_count += 1,
@@ -223,7 +227,7 @@ impl Pool {
                 waiting.cause = StartCause::Allowed;
                 waiting.gates = Gates { release: waiting.gates.release, ..Gates::default() };
                 // An allowance that an earlier end did not use is this one.
-                self.supervision.allowed = false;
+                (self.supervision.allowed, self.supervision.backoff_until) = (false, None);
                 self.pass_gates(cx);
             }
             // It was allowed before, and has not come yet: one restart, not two.
@@ -313,8 +317,8 @@ impl Pool {
         } else {
             self.tell(cx, EventKind::RestartScheduled { at, delay, base, failures, reason });
         }
-        let gates = Gates { backoff_until: Some(at), ..Gates::default() };
-        self.wait(cx, gates, StartCause::Automatic);
+        self.supervision.backoff_until = Some(at);
+        self.wait_by_policy(cx);
     }
 
     fn backoff(&self, cx: &Cx<'_>, class: CrashClass) -> (Duration, Duration) {

@@ -3,7 +3,7 @@
 
 use std::time::Duration;
 
-use pool_manager_core::{PoolView, Time};
+use pool_manager_core::{CircuitState, PoolView, Time};
 
 use crate::world::World;
 
@@ -48,8 +48,10 @@ pub(super) fn between_attempts(pool: &PoolView<'_>, world: &World) -> Duration {
     let restart = &pool.policy.restart;
     let circuit = pool.circuits.iter().filter_map(|circuit| circuit.until).max();
     let open = circuit.map_or(Duration::ZERO, |until| until.since(world.now().min(until)));
-    // One more trial may be under way that is bound to fail.
-    let again = (2 * open.max(restart.circuit_open)).min(restart.circuit_open_cap.max(restart.circuit_open));
+    // One more trial may be under way that is bound to fail. How long a circuit was open before it is not shown.
+    let most = restart.circuit_open_cap.max(restart.circuit_open);
+    let tries = pool.circuits.iter().any(|circuit| circuit.state == CircuitState::HalfOpen);
+    let again = if tries { most } else { (2 * open.max(restart.circuit_open)).min(most) };
     let policy = restart.backoff_cap.max(restart.window).max(restart.host_recheck);
     policy + open + again + world.restarts_within() + restart.host_recheck + RELEASE
 }

@@ -24,9 +24,10 @@ impl Oracle for DrainDeadline {
             self.commanded = Some(*pool).filter(|_| !joins);
         }
         if let Input::Resume(_) = input {
-            // Another version knows of no drain, and may begin one of its own.
-            let drains = |uid: &PoolUid| before.view.pool(*uid).is_some_and(|pool| pool.draining);
-            self.until.retain(|uid, _| drains(uid));
+            // What a command changed in the step in which the supervisor died was told to nobody, and what was in the
+            // lost tail of a journal did not happen. Another version knows of no drain, and may begin one of its own.
+            let drains = before.view.pools().filter(|pool| pool.draining);
+            self.until = drains.filter_map(|pool| Some((pool.uid, pool.drain_deadline?))).collect();
         }
         Ok(())
     }

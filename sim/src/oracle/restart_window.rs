@@ -79,7 +79,7 @@ impl Oracle for RestartsInWindow {
             restarts.ready = Some(event.at);
         }
         if let EventKind::StormBegan { storm: Storm::Restarts, .. } = event.kind {
-            restarts.storm = false;
+            (restarts.storm, restarts.raged) = (false, true);
         }
         Ok(())
     }

@@ -186,14 +186,44 @@ fn a_gpu_is_not_used_when_its_engine_turns_out_to_be_stuck_while_the_check_is_un
 }
 
 #[test]
+fn a_backoff_is_waited_out_although_a_hold_came_between() {
+    let devices = || alloc::vec![String::from("0")];
+    let mut stage = Stage::ready_with(|spec| {
+        spec.engine.device_mask = devices();
+        (spec.policy.restart.backoff_initial, spec.policy.restart.backoff_floor) = (SECOND * 60, SECOND * 60);
+    });
+    let first = stage.pool;
+    let mut other = spec("b");
+    (other.engine.port, other.engine.device_mask) = (None, devices());
+    let Answer::Registered { pool: second } = stage.register(other) else { panic!("it has no port") };
+    stage.pool = second;
+    stage.preload();
+    stage.settle();
+    stage.accepted(Verb::Stop);
+    stage.tick_until(Due::StuckWait);
+    stage.pool = first;
+    stage.crash(ExitStatus::Code(1));
+    let until = stage.view().gates.and_then(|gates| gates.backoff_until).expect("it waits");
+    // A reload is not kept from trying by a backoff, but by the GPU.
+    super::reload::reload(&mut stage, super::reload::to_spec_on(2, devices()));
+    stage.settle();
+    assert_eq!(stage.view().held, Some(crate::HoldReason::Quarantine));
+    stage.pool = second;
+    stage.exits(ExitStatus::Signal(9));
+    stage.pool = first;
+    assert_eq!(stage.view().gates.and_then(|gates| gates.backoff_until), Some(until));
+    stage.tick_until(Due::GateOpens);
+    assert_eq!(stage.now, until);
+    stage.settle();
+    assert_eq!(stage.phase(), PhaseName::Ready);
+    assert_eq!(stage.host.facts().pools.first().map(|pool| pool.supervision.backoff_until_nanos), Some(None));
+}
+
+#[test]
 fn a_stuck_candidate_holds_its_own_gpus_whatever_took_over_from_its_reload() {
     let devices = |device: &str| alloc::vec![String::from(device)];
     let mut stage = Stage::ready_with(|spec| spec.engine.device_mask = devices("0"));
-    let mut ask = super::reload::to_spec(2);
-    if let crate::ReloadTarget::Spec(engine) = &mut ask.to {
-        engine.device_mask = devices("1");
-    }
-    stage.accepted(Verb::Reload(Box::new(ask)));
+    super::reload::reload(&mut stage, super::reload::to_spec_on(2, devices("1")));
     stage.settle_until(PhaseName::Stopping);
     stage.exits(ExitStatus::Code(0));
     stage.settle_until(PhaseName::Starting);

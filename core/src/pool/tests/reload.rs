@@ -5,8 +5,11 @@ use crate::{FileKind, OnDrainTimeout, Reload, ReloadTarget, Wanted};
 
 /// Another model, staged without a fetch unless the test says otherwise.
 pub(super) fn to_spec(hash: u64) -> Reload {
-    let mut engine = spec("a").engine;
-    engine.hash = SpecHash(hash);
+    to_spec_on(hash, spec("a").engine.device_mask)
+}
+
+pub(super) fn to_spec_on(hash: u64, device_mask: Vec<String>) -> Reload {
+    let mut engine = EngineSpec { hash: SpecHash(hash), device_mask, ..spec("a").engine };
     engine.catalog.model = alloc::format!("m{hash}.gguf");
     Reload { to: ReloadTarget::Spec(engine), deadline: None, on_drain_timeout: None, force: false }
 }
