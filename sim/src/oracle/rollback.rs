@@ -5,7 +5,7 @@
 use std::collections::BTreeMap;
 
 use pool_manager_core::{
-    EngineRef, OperationId, OperationKind, Outcome, PoolUid, PoolView, SpecHash, Wanted,
+    EngineRef, Input, OperationId, OperationKind, Outcome, PoolUid, PoolView, SpecHash, Wanted,
 };
 
 use super::{Observed, Oracle, Violation, hold};
@@ -19,6 +19,14 @@ pub(super) struct AllOrNothing {
 const NAME: &str = "S28: a reload is all or nothing";
 
 impl Oracle for AllOrNothing {
+    fn input(&mut self, input: &Input, before: Observed<'_>) -> Result<(), Violation> {
+        if let Input::Resume(_) = input {
+            // One may have ended in the step in which the supervisor died; its engine may be gone by now.
+            return before.view.pools().try_for_each(|pool| self.pool(&pool, before));
+        }
+        Ok(())
+    }
+
     fn history_lost(&mut self) {
         self.running.clear();
     }
