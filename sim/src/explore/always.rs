@@ -98,7 +98,7 @@ fn signalled(state: &mut State, engine: EngineRef, signal: Signal) -> Result<(),
     let current = view.as_ref().and_then(|pool| pool.engine);
     let is_current = current.is_some_and(|current| current.incarnation == engine.incarnation);
     let waited = process.termed.is_some_and(|at| state.now.since(at) >= World::GRACE);
-    let may_kill = !is_current || waited || state.around.shutdowns > 1;
+    let may_kill = !is_current || waited || process.doomed || state.around.shutdowns > 1;
     hold(signal != Signal::KillTree || may_kill, "S12: KILL comes after TERM and its grace", || {
         format!("{engine}: TERM came at {:?}", process.termed)
     })?;

@@ -61,6 +61,8 @@ pub(super) struct Process {
     pub(super) sticks: bool,
     pub(super) termed: Option<Time>,
     pub(super) killed: bool,
+    /// A second request to end was killing it when the supervisor died: the KILL may not have been sent.
+    pub(super) doomed: bool,
 }
 
 /// What is remembered of a pool for the oracles.
@@ -163,9 +165,9 @@ impl Around {
             to.add(late);
         }
         to.add(&engines.len());
-        for Process { engine, spec, hangs, sticks, termed, killed } in engines {
+        for Process { engine, spec, hangs, sticks, termed, killed, doomed } in engines {
             to.engine(*engine);
-            to.add(&(spec, hangs, sticks, killed));
+            to.add(&(spec, hangs, sticks, killed, doomed));
             to.optional_past(*termed, grace);
         }
         for Remembered { handoff, allowed, reloads_from } in pools {

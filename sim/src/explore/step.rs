@@ -268,7 +268,9 @@ impl State {
             }
         }
         self.around.asks.clear();
-        self.around.shutdowns = 0;
+        if std::mem::take(&mut self.around.shutdowns) > 1 {
+            self.around.engines.iter_mut().for_each(|process| process.doomed = true);
+        }
         let epoch = self.host.view().epoch() + 1;
         let mut resume = Resume { epoch, alive: Vec::new(), ended: Vec::new() };
         if alive {
@@ -283,7 +285,8 @@ impl State {
 
     /// A process exists from now on.
     fn made(&mut self, engine: EngineRef, spec: SpecHash) {
-        let process = Process { engine, spec, hangs: false, sticks: false, termed: None, killed: false };
+        let process =
+            Process { engine, spec, hangs: false, sticks: false, termed: None, killed: false, doomed: false };
         self.around.engines.push(process);
         self.around.engines.sort_unstable_by_key(|process| process.engine);
     }

@@ -18,9 +18,10 @@ Not a sample: every order in which answers, exits, deadlines, clients, faults an
 bounds given, around the real decisions of pool-managerd. Policies are fixed, with short spans, so that the
 states are few. What is found comes with the way to it that takes fewest faults and commands, then fewest steps.
 
-Each more fault or command takes several times the states:
-  poolsim explore --pools 1 --leases 2 --faults 3 --acts 1
-  poolsim explore --pools 2 --leases 1 --faults 2 --acts 0")]
+Each more fault or command takes several times the states. These take less than a minute:
+  poolsim explore --pools 1 --leases 2 --faults 3
+  poolsim explore --pools 2 --leases 1 --faults 2
+  poolsim explore --pools 1 --leases 2 --faults 1 --acts 1")]
 pub(super) struct Explore {
     /// Pools; they share a GPU and one place to load in.
     #[arg(long, default_value_t = 1, value_parser = clap::value_parser!(u8).range(1..=i64::from(World::MOST_POOLS)))]
@@ -29,11 +30,11 @@ pub(super) struct Explore {
     #[arg(long, default_value_t = 2, value_parser = clap::value_parser!(u8).range(0..=4))]
     leases: u8,
     /// How many things may go wrong.
-    #[arg(long, default_value_t = 2, value_parser = clap::value_parser!(u8).range(0..=15))]
+    #[arg(long, default_value_t = 1, value_parser = clap::value_parser!(u8).range(0..=15))]
     faults: u8,
-    /// How many commands an operator may give.
-    #[arg(long, default_value_t = 1, value_parser = clap::value_parser!(u8).range(0..=14))]
-    acts: u8,
+    /// How many commands an operator may give [default: 1 with one pool and one fault, otherwise 0].
+    #[arg(long, value_parser = clap::value_parser!(u8).range(0..=14))]
+    acts: Option<u8>,
     /// Give up when there are more states than this; a million takes about a gigabyte.
     #[arg(long, default_value_t = 6_000_000, value_name = "STATES")]
     most_states: u32,
@@ -44,6 +45,7 @@ pub(super) struct Explore {
 
 pub(super) fn explore(args: &Explore) -> Result<Verdict, String> {
     let Explore { pools, leases, faults, acts, most_states, json } = *args;
+    let acts = acts.unwrap_or(u8::from(pools <= 1 && faults <= 1));
     let world = World { pools, leases, faults, acts, most_states, ..World::default() };
     let begun = Instant::now();
     let bar = ProgressBar::new_spinner();
