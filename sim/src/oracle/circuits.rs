@@ -56,10 +56,8 @@ impl Oracle for Circuits {
         let reloads = self.reloading.contains(&pool.uid);
         let allowed = self.allowed.contains(&pool.uid);
         // Where the circuits are closed the start may have been any; the allowance may be kept.
-        if open && !reloads {
-            if self.allowed.remove(&pool.uid) {
-                self.took.insert(pool.uid, *engine);
-            }
+        if open && !reloads && self.allowed.remove(&pool.uid) {
+            self.took.insert(pool.uid, *engine);
         }
         hold(!open || reloads || allowed, "S19: nothing is started while a circuit is open", || {
             format!("{engine} is spawned; circuits {:?}", pool.circuits)

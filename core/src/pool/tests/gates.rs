@@ -205,7 +205,7 @@ fn a_backoff_is_waited_out_although_a_hold_came_between() {
     stage.crash(ExitStatus::Code(1));
     let until = stage.view().gates.and_then(|gates| gates.backoff_until).expect("it waits");
     // A reload is not kept from trying by a backoff, but by the GPU.
-    super::reload::reload(&mut stage, super::reload::to_spec_on(2, devices()));
+    reload::reload(&mut stage, reload::to_spec_on(2, devices()));
     stage.settle();
     assert_eq!(stage.view().held, Some(crate::HoldReason::Quarantine));
     stage.pool = second;
@@ -223,7 +223,7 @@ fn a_backoff_is_waited_out_although_a_hold_came_between() {
 fn a_stuck_candidate_holds_its_own_gpus_whatever_took_over_from_its_reload() {
     let devices = |device: &str| alloc::vec![String::from(device)];
     let mut stage = Stage::ready_with(|spec| spec.engine.device_mask = devices("0"));
-    super::reload::reload(&mut stage, super::reload::to_spec_on(2, devices("1")));
+    reload::reload(&mut stage, reload::to_spec_on(2, devices("1")));
     stage.settle_until(PhaseName::Stopping);
     stage.exits(ExitStatus::Code(0));
     stage.settle_until(PhaseName::Starting);
