@@ -238,6 +238,92 @@ mod tests {
     }
 
     #[test]
+    fn an_instant_that_is_none_is_told_from_every_other() {
+        let deadline = |at: Option<u64>| of(5, |to| to.optional_deadline(at.map(Time::from_nanos)));
+        assert_eq!(deadline(Some(8)), of(5, |to| to.deadline(Time::from_nanos(8))));
+        assert_eq!(deadline(None), of(5, |to| to.deadline(Time::NEVER)));
+        let long = Duration::from_nanos(10);
+        let past = |at: Option<u64>| of(50, |to| to.optional_past(at.map(Time::from_nanos), long));
+        assert_eq!(past(Some(45)), of(50, |to| to.past(Time::from_nanos(45), long)));
+        assert_ne!(past(None), past(Some(50)), "now");
+        assert_ne!(past(None), past(Some(0)), "long ago");
+        assert_ne!(past(None), 0);
+    }
+
+    #[test]
+    fn a_past_instant_matters_to_the_last_of_its_time() {
+        let long = Duration::from_nanos(10);
+        let past = |at| of(50, |to| to.past(Time::from_nanos(at), long));
+        assert_ne!(past(40), past(39));
+        assert_eq!(past(39), past(38));
+        let recent = |at: &[u64]| of(50, |to| to.recent(at.iter().copied().map(Time::from_nanos), long));
+        assert_eq!(recent(&[30, 40]), recent(&[]), "at its end it is over");
+        assert_ne!(recent(&[41]), recent(&[]));
+        assert_ne!(recent(&[41]), recent(&[42]));
+        assert_ne!(recent(&[41, 42]), recent(&[42]));
+    }
+
+    #[test]
+    fn every_kind_of_id_has_places_of_its_own() {
+        let run = |n| EngineRef { pool: PoolUid(1), incarnation: Incarnation { epoch: 1, n } };
+        let write: [fn(&mut Fingerprint, EngineRef); 5] = [
+            |to, engine| to.pool(PoolUid(engine.incarnation.n)),
+            |to, engine| to.engine(engine),
+            |to, engine| {
+                to.effect(EffectId { pool: engine.pool, sequence: engine.incarnation.n.into() });
+            },
+            |to, engine| to.command(CommandId(engine.incarnation.n.into())),
+            |to, engine| to.lease(LeaseId { engine, sequence: 1 }),
+        ];
+        for write in write {
+            let ids = |ids: &[u32]| of(0, |to| ids.iter().for_each(|n| write(to, run(*n))));
+            assert_eq!(ids(&[3, 5, 3]), ids(&[9, 2, 9]));
+            let different =
+                [ids(&[]), ids(&[3]), ids(&[3, 3]), ids(&[3, 5]), ids(&[3, 5, 3]), ids(&[3, 5, 5])];
+            for (place, one) in different.iter().enumerate() {
+                assert!(different.iter().skip(place + 1).all(|other| one != other), "{different:?}");
+            }
+            // After a restart the first is the first again, and is written as the first place.
+            let mut again = Fingerprint::new(Time::ZERO);
+            write(&mut again, run(1));
+            again.restart(Time::ZERO);
+            write(&mut again, run(2));
+            assert_eq!(again.finish(), of(0, |to| to.add(&0_u64)));
+        }
+    }
+
+    #[test]
+    fn values_of_every_type_are_told_apart() {
+        fn differ<T: Hash>(values: &[T]) {
+            let all: Vec<u64> = values.iter().map(|value| of(0, |to| to.add(value))).collect();
+            for (place, one) in all.iter().enumerate() {
+                assert!(all.iter().skip(place + 1).all(|other| one != other), "{all:?}");
+            }
+            let nothing = of(0, |_| {});
+            assert!(all.iter().all(|one| *one != nothing));
+        }
+        differ(&[0_u8, 1, 255]);
+        differ(&[0_u16, 1, 256]);
+        differ(&[0_u32, 1, 1 << 31]);
+        differ(&[0_u64, 1, 1 << 63, u64::MAX]);
+        differ(&[0_usize, 1]);
+        differ(&[0_i32, 1, -1]);
+        differ(&[0_isize, 1, -1]);
+        differ(&["", "a", "b", "ab", "ba", "abcdefgh", "abcdefgi", "abcdefghi", "bbcdefgh"]);
+    }
+
+    #[test]
+    fn the_bits_of_few_words_are_spread_over_all() {
+        // Each of 64 single bits changes about half of the fingerprint, and no two fingerprints are equal.
+        let all: Vec<u64> = (0..64).map(|bit| of(0, |to| to.add(&(1_u64 << bit)))).collect();
+        for (place, one) in all.iter().enumerate() {
+            for other in all.iter().skip(place + 1) {
+                assert!((16..=48).contains(&(one ^ other).count_ones()), "{one:x} {other:x}");
+            }
+        }
+    }
+
+    #[test]
     fn what_was_written_before_stays_in_it() {
         let words = |words: &[u64]| of(0, |to| words.iter().for_each(|word| to.add(word)));
         let all = [words(&[]), words(&[0]), words(&[0, 0]), words(&[0, 1]), words(&[1, 0]), words(&[1])];
