@@ -86,3 +86,22 @@ pub enum ReleaseGate {
         recheck: Time,
     },
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_holds_the_release_has_no_time_while_the_machine_sleeps() {
+        let at = |seconds| Time::ZERO + Duration::from_secs(seconds);
+        let gates = |release| Gates { backoff_until: Some(at(9)), release, ..Gates::default() };
+        let by = Duration::from_secs(100);
+        for (release, later) in [
+            (ReleaseGate::Asked { since: at(1) }, ReleaseGate::Asked { since: at(101) }),
+            (ReleaseGate::Held { since: at(2) }, ReleaseGate::Held { since: at(102) }),
+            (ReleaseGate::Unasked, ReleaseGate::Unasked),
+        ] {
+            assert_eq!(gates(release).shift(by), gates(later), "and the backoff goes on");
+        }
+    }
+}

@@ -323,4 +323,54 @@ mod tests {
             assert_eq!(limiter.admit(pool(n), Rank::Restart, false, (1, NOW)), Admission::Go);
         }
     }
+
+    #[test]
+    fn loads_that_are_known_to_be_quick_are_exempt_and_one_at_the_limit_is_not() {
+        let limiter = limiter();
+        let limit = limiter.policy.exempt_below;
+        assert!(limiter.exempts(limit - Duration::from_nanos(1)) && !limiter.exempts(limit));
+    }
+
+    #[test]
+    fn a_start_of_the_supervisor_remembers_restarts_and_forgets_who_loads_and_waits() {
+        let mut limiter = limiter();
+        limiter.recall([NOW; 6].into_iter());
+        assert_eq!(limiter.restarts().count(), 6);
+        assert!(matches!(limiter.admit(pool(1), Rank::Restart, false, (1, NOW)), Admission::Wait { .. }));
+        for n in 1..=3 {
+            limiter.admit(pool(n), Rank::Operator, false, (3, NOW));
+        }
+        limiter.interrupted();
+        assert_eq!(limiter.next(), None, "nobody waits");
+        assert_eq!(limiter.admit(pool(4), Rank::Operator, false, (3, NOW)), Admission::Go, "nobody loads");
+        assert_eq!(limiter.restarts().count(), 6);
+    }
+
+    #[test]
+    fn what_decides_the_next_admission_is_in_the_fingerprint() {
+        let print = |limiter: &Limiter| {
+            let mut to = Fingerprint::new(NOW);
+            limiter.write_fingerprint(&mut to);
+            to.finish()
+        };
+        let empty = limiter();
+        let mut loads = limiter();
+        loads.admit(pool(1), Rank::Operator, false, (3, NOW));
+        let mut more = loads.clone();
+        more.admit(pool(2), Rank::Operator, false, (3, NOW));
+        let mut waits = more.clone();
+        waits.admit(pool(3), Rank::Operator, false, (3, NOW));
+        let mut waits_last = more.clone();
+        waits_last.admit(pool(3), Rank::Restart, true, (3, NOW));
+        let mut restarted = limiter();
+        restarted.recall([NOW].into_iter());
+        let all = [&empty, &loads, &more, &waits, &waits_last, &restarted].map(print);
+        for (place, one) in all.iter().enumerate() {
+            assert!(all.iter().skip(place + 1).all(|other| one != other), "{all:?}");
+        }
+        let policy = LimiterPolicy { restarts_least: 0, ..LimiterPolicy::default() };
+        let (unlimited, mut counted) = (Limiter::new(policy.clone()), Limiter::new(policy));
+        counted.recall([NOW].into_iter());
+        assert_eq!(print(&unlimited), print(&counted), "nobody counts them");
+    }
 }

@@ -115,4 +115,46 @@ mod tests {
         let (_, pulse) = timed_out(busy, 120, 2);
         assert_eq!(pulse, Pulse::Missed { misses: 1, counted: true }, "patience has an end");
     }
+
+    #[test]
+    fn patience_stands_still_while_the_machine_sleeps() {
+        let start = Liveness::begin(Time::ZERO, 0);
+        let (_, pulse) = timed_out(start.shift(SECOND * 100), 119, 1);
+        assert_eq!(pulse, Pulse::Missed { misses: 0, counted: false });
+        let (_, pulse) = timed_out(start.shift(SECOND * 100), 220, 1);
+        assert_eq!(pulse, Pulse::Missed { misses: 1, counted: true });
+        let (one, _) = timed_out(start, 1, 0);
+        let (_, pulse) = timed_out(one.shift(SECOND), 2, 0);
+        assert_eq!(pulse, Pulse::Missed { misses: 2, counted: true }, "what was missed stays missed");
+    }
+
+    #[test]
+    fn without_a_limit_no_failure_is_the_last() {
+        let policy = LivenessPolicy { failures: 0, ..LivenessPolicy::default() };
+        let mut liveness = Liveness::begin(Time::ZERO, 0);
+        for misses in 1..100 {
+            let pulse;
+            (liveness, pulse) = liveness.answer(Time::ZERO, ProbeAnswer::Refused, 0, &policy);
+            assert_eq!(pulse, Pulse::Missed { misses, counted: true });
+        }
+    }
+
+    #[test]
+    fn misses_patience_and_progress_are_in_the_fingerprint() {
+        let print = |liveness: Liveness, progress, policy: &LivenessPolicy| {
+            let mut to = Fingerprint::new(Time::ZERO + SECOND * 10);
+            liveness.write_fingerprint(&mut to, progress, policy);
+            to.finish()
+        };
+        let policy = LivenessPolicy::default();
+        let start = Liveness::begin(Time::ZERO, 7);
+        let (missed, _) = timed_out(start, 1, 7);
+        let (later, moved) = (start.shift(SECOND), print(start, 8, &policy));
+        let all = [print(start, 7, &policy), print(missed, 7, &policy), print(later, 7, &policy), moved];
+        for (place, one) in all.iter().enumerate() {
+            assert!(all.iter().skip(place + 1).all(|other| one != other), "{all:?}");
+        }
+        let stern = LivenessPolicy { progress_grace: Duration::ZERO, ..policy };
+        assert_eq!(print(start, 7, &stern), print(later, 8, &stern), "nobody is patient");
+    }
 }

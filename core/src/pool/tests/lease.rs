@@ -200,3 +200,44 @@ fn the_last_1024_endings_are_kept() {
     assert_eq!(stage.end_lease(leases[1]), Answer::LeaseEndedBefore { how: Some(LeaseEnding::Lost) });
     stage.assert_conserved();
 }
+
+#[test]
+fn a_lease_for_as_long_as_the_engine_lives_stays_so_in_the_view_and_in_facts() {
+    let mut stage = Stage::ready();
+    let for_ever = stage.ask_lease(Priority::Interactive, Some(Duration::ZERO));
+    let for_ever = stage.granted(for_ever).expect("there is room");
+    let expires = |stage: &Stage| stage.host.view().leases(stage.pool).map(|lease| lease.expires).next();
+    assert_eq!(expires(&stage), Some(None));
+    let facts = stage.host.facts();
+    let known = facts.pools.first().and_then(|pool| pool.leases.active.first()).copied();
+    assert_eq!(known.map(|lease| (lease.sequence, lease.expires_nanos)), Some((for_ever.sequence, None)));
+    stage.host = Host::from_facts(HostConfig::default(), &facts, stage.now);
+    assert_eq!(expires(&stage), Some(None));
+    assert_eq!(stage.view().next.map(|(_, due)| due == Due::LeaseExpiry), Some(false));
+
+    let mut stage = Stage::ready();
+    stage.lease();
+    let until = stage.now + Duration::from_secs(600);
+    let facts = stage.host.facts();
+    stage.host = Host::from_facts(HostConfig::default(), &facts, stage.now);
+    assert_eq!(expires(&stage), Some(Some(until)));
+}
+
+#[test]
+fn a_renewal_is_progress_and_so_is_an_end() {
+    // A probe that times out is excused while leases show that work goes on.
+    let misses = |work: fn(&mut Stage, LeaseId)| {
+        let mut stage = Stage::ready();
+        let lease = stage.lease();
+        stage.lease();
+        stage.tick_until(Due::ProbeSend);
+        stage.probed(ProbeAnswer::Healthy);
+        work(&mut stage, lease);
+        stage.tick_until(Due::ProbeSend);
+        stage.probed(ProbeAnswer::TimedOut);
+        stage.heard(|kind| matches!(kind, EventKind::ProbeFailed { counted: true, .. }))
+    };
+    assert_eq!(misses(|_, _| {}), 1);
+    assert_eq!(misses(|stage, lease| drop(stage.renew(lease, None))), 0);
+    assert_eq!(misses(|stage, lease| drop(stage.end_lease(lease))), 0);
+}
