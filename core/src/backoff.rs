@@ -111,4 +111,15 @@ mod tests {
         let policy = RestartPolicy { backoff_cap: cap, ..RestartPolicy::default() };
         assert_eq!(delay(&policy, 1, EXIT, key(1)), cap);
     }
+
+    #[test]
+    fn more_failures_than_reach_the_cap_wait_no_longer() {
+        let policy = RestartPolicy::default();
+        let reached = failures_at_cap(&policy);
+        assert_eq!(reached, 7, "64 s are above 60 s, 32 s are not");
+        assert_eq!(base(&policy, reached, EXIT), base(&policy, 1000, EXIT));
+        assert!(base(&policy, reached - 1, EXIT) < base(&policy, reached, EXIT));
+        let flat = RestartPolicy { backoff_initial: policy.backoff_cap, ..policy };
+        assert_eq!(failures_at_cap(&flat), 1);
+    }
 }

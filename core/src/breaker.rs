@@ -469,4 +469,32 @@ mod tests {
         assert_eq!(circuits.storm(START, &off).len(), 1);
         assert_eq!(circuits.storm(START, &off), [], "it is open already");
     }
+
+    #[test]
+    fn what_decides_when_it_opens_and_closes_is_in_the_fingerprint() {
+        let print = |circuits: &Circuits, now| {
+            let mut to = Fingerprint::new(now);
+            circuits.write_fingerprint(&mut to, &policy());
+            to.finish()
+        };
+        let (half_open, at) = half_open();
+        let opened_twice_as_long = {
+            let mut circuits = half_open.clone();
+            circuits.failed(at, EXIT, true, &policy());
+            circuits
+        };
+        let all = [
+            print(&Circuits::default(), START),
+            print(&failed_times(1, EXIT), START),
+            print(&failed_times(1, CUDA), START),
+            print(&failed_times(2, EXIT), START),
+            print(&failed_times(5, EXIT), START),
+            print(&failed_times(5, EXIT), at - Duration::from_secs(1)),
+            print(&half_open, at),
+            print(&opened_twice_as_long, at + OPEN),
+        ];
+        for (place, one) in all.iter().enumerate() {
+            assert!(all.iter().skip(place + 1).all(|other| one != other), "{all:?}");
+        }
+    }
 }

@@ -53,4 +53,13 @@ mod tests {
         assert_eq!(drain.join(Time::ZERO, SECOND).deadline(), Time::ZERO + SECOND);
         assert_eq!(drain.join(Time::ZERO, SECOND * 60).deadline(), Time::ZERO + SECOND * 5);
     }
+
+    #[test]
+    fn its_beginning_stays_whoever_joins_or_takes_over() {
+        let drain = Drain::begin(Time::ZERO + SECOND, SECOND * 5);
+        let later = Time::ZERO + SECOND * 3;
+        for drain in [drain, drain.join(later, SECOND), drain.taken_over(later, SECOND * 9)] {
+            assert_eq!(drain.started(), Time::ZERO + SECOND);
+        }
+    }
 }

@@ -107,6 +107,7 @@ impl Reloading {
 mod tests {
     use super::*;
     use crate::spec::{CatalogEntry, PerformanceHints, SpecHash};
+    use crate::verdict::CrashClass;
     use alloc::string::String;
     use alloc::vec::Vec;
 
@@ -122,8 +123,8 @@ mod tests {
         EngineSpec { hash: SpecHash(hash), catalog, device_mask: Vec::new(), port: None, hints }
     }
 
-    fn progress_after(target: EngineSpec, force: bool, preflight: Preflight) -> Progress {
-        let mut reloading = Reloading {
+    fn reloading(target: EngineSpec, force: bool) -> Reloading {
+        Reloading {
             target,
             patience: Duration::ZERO,
             on_drain_timeout: OnDrainTimeout::Abort,
@@ -131,7 +132,11 @@ mod tests {
             progress: Progress::Preflight,
             stage_asked: Time::ZERO,
             engine_ended: None,
-        };
+        }
+    }
+
+    fn progress_after(target: EngineSpec, force: bool, preflight: Preflight) -> Progress {
+        let mut reloading = reloading(target, force);
         reloading.preflighted(preflight, (&spec(1, Some("d")), Some(ModelStamp(7))));
         reloading.progress
     }
@@ -152,5 +157,24 @@ mod tests {
     fn bytes_that_must_be_fetched_come_before_the_drain() {
         let fetch = Preflight { stamp: None, fetch: true };
         assert_eq!(progress_after(spec(2, None), false, fetch), Progress::Fetching);
+    }
+
+    #[test]
+    fn it_can_be_given_up_without_a_trace_until_the_old_engine_is_gone() {
+        let mut reloading = reloading(spec(2, None), false);
+        let stamp = ModelStamp(7);
+        let verdict = Box::new(Verdict { class: CrashClass::Unknown, evidence: Vec::new() });
+        for (progress, prepares) in [
+            (Progress::Preflight, true),
+            (Progress::Fetching, true),
+            (Progress::Checking, true),
+            (Progress::There { stamp }, true),
+            (Progress::Candidate { stamp, wanted_before: Wanted::Up }, false),
+            (Progress::RollingBack { verdict }, false),
+            (Progress::SameModel, false),
+        ] {
+            reloading.progress = progress;
+            assert_eq!(reloading.is_preparing(), prepares, "{:?}", reloading.progress);
+        }
     }
 }

@@ -113,4 +113,30 @@ mod tests {
         assert_eq!(signs.recent_xid(at(12), Duration::from_nanos(10)), Some(79));
         assert_eq!(signs.recent_xid(at(13), Duration::from_nanos(10)), None);
     }
+
+    #[test]
+    fn a_line_that_proved_nothing_is_forgotten_and_nothing_else() {
+        let line = LogEvidence { class: LogClass::CudaError, offset: 5 };
+        let signs =
+            Signs::default().cuda_error(line, at(1)).xid(79, at(2)).missed(at(3), ProbeAnswer::Refused);
+        let rest = [Evidence::ProbeFailed { at: at(3), answer: ProbeAnswer::Refused }, Evidence::Xid(79)];
+        assert_eq!(signs.cleared().evidence(at(4), SPAN), rest);
+    }
+
+    #[test]
+    fn when_a_line_or_an_xid_came_is_in_the_fingerprint() {
+        let print = |signs: Signs| {
+            let mut to = Fingerprint::new(at(10));
+            signs.write_fingerprint(&mut to, SPAN);
+            to.finish()
+        };
+        let line = |offset| LogEvidence { class: LogClass::CudaError, offset };
+        let (none, first) = (Signs::default(), Signs::default().cuda_error(line(5), at(1)));
+        let all = [none, first, none.cuda_error(line(5), at(2)), none.xid(79, at(1)), first.xid(79, at(1))];
+        let all = all.map(print);
+        for (place, one) in all.iter().enumerate() {
+            assert!(all.iter().skip(place + 1).all(|other| one != other), "{all:?}");
+        }
+        assert_eq!(print(first), print(none.cuda_error(line(9), at(1))), "which line it was is for people");
+    }
 }

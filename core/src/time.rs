@@ -88,4 +88,10 @@ mod tests {
     fn displays_seconds_and_milliseconds() {
         assert_eq!(alloc::format!("{}", Time::from_nanos(12_500_999_999)), "12.500s");
     }
+
+    #[test]
+    fn a_span_earlier_is_earlier_by_that_span() {
+        assert_eq!(Time::from_nanos(10) - Duration::from_nanos(3), Time::from_nanos(7));
+        assert_eq!(Time::from_nanos(10) - Duration::from_nanos(30), Time::ZERO);
+    }
 }

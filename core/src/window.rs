@@ -284,4 +284,39 @@ mod tests {
         let storms: alloc::vec::Vec<_> = [0, 14, 28, 42, 60].map(|s| ooms.record(at(s), &policy)).into();
         assert_eq!(storms, [None; 5]);
     }
+
+    #[test]
+    fn a_storm_rages_from_its_first_restart_too_many_until_there_are_fewer() {
+        let (window, _) = restarts_at(&[0, 1, 2, 3, 4, 5, 6, 7, 8]);
+        assert!(!window.rages());
+        let (mut window, _) = restarts_at(&[0, 1, 2, 3, 4, 5, 6, 7, 8, 9]);
+        assert!(window.rages());
+        window.record(at(600), &RestartPolicy::default());
+        assert!(!window.rages());
+    }
+
+    #[test]
+    fn restarts_that_still_count_are_in_the_fingerprint() {
+        let print = |window: &RestartWindow, now, policy: &RestartPolicy| {
+            let mut to = Fingerprint::new(at(now));
+            window.write_fingerprint(&mut to, policy);
+            to.finish()
+        };
+        let policy = RestartPolicy::default();
+        let (none, two, later) = (RestartWindow::default(), restarts_at(&[0, 20]).0, restarts_at(&[0, 21]).0);
+        assert_ne!(print(&two, 22, &policy), print(&none, 22, &policy));
+        assert_ne!(print(&two, 22, &policy), print(&later, 22, &policy));
+        assert_eq!(print(&two, 500, &policy), print(&none, 500, &policy), "too old for both");
+        // Between the spans of storms (30 s) and of the window (60 s).
+        assert_ne!(print(&two, 60, &policy), print(&none, 60, &policy));
+        let no_window = RestartPolicy { window_restarts: 0, ..policy.clone() };
+        assert_eq!(print(&two, 60, &no_window), print(&none, 60, &no_window));
+        assert_ne!(print(&two, 40, &no_window), print(&none, 40, &no_window));
+        let no_storms = RestartPolicy { storm_restarts: 0, ..policy.clone() };
+        assert_ne!(print(&two, 60, &no_storms), print(&none, 60, &no_storms));
+        let neither = RestartPolicy { window_restarts: 0, storm_restarts: 0, ..policy };
+        assert_eq!(print(&two, 22, &neither), print(&none, 22, &neither));
+        let rages = RestartWindow::recall(VecDeque::new(), 0, true);
+        assert_ne!(print(&rages, 22, &neither), print(&none, 22, &neither));
+    }
 }

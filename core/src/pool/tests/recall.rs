@@ -199,6 +199,24 @@ fn nothing_is_named_twice() {
     assert!(stop > drain);
 }
 
+#[test]
+fn of_two_pools_with_one_port_the_later_is_left_out() {
+    let mut stage = Stage::ready_with(|spec| spec.engine.port = Some(8001));
+    let mut other = spec("b");
+    other.engine.port = Some(8002);
+    stage.register(other);
+    stage.register(spec("c").without_port());
+    stage.register(spec("d").without_port());
+    let mut facts = stage.host.facts();
+    let recalled = |facts: &Facts| {
+        let host = Host::from_facts(HostConfig::default(), facts, Time::ZERO);
+        host.view().pools().map(|pool| pool.uid.0).collect::<Vec<_>>()
+    };
+    assert_eq!(recalled(&facts), [1, 2, 3, 4]);
+    facts.pools.get_mut(1).expect("pool b").spec.port = Some(8001);
+    assert_eq!(recalled(&facts), [1, 3, 4]);
+}
+
 impl PoolSpec {
     fn without_port(mut self) -> Self {
         self.engine.port = None;

@@ -198,3 +198,42 @@ fn every_pool_goes_down_by_itself_and_the_last_one_ends_it() {
     stage.settle();
     assert_eq!(stage.exits, 1);
 }
+
+#[test]
+fn observers_hear_that_the_supervisor_goes_down_and_that_it_is_forced() {
+    let mut stage = Stage::ready();
+    stage.lease();
+    let told = |stage: &Stage, forced| stage.heard(|kind| *kind == EventKind::ShutdownStarted { forced });
+    stage.shutdown();
+    assert_eq!((told(&stage, false), told(&stage, true)), (1, 0));
+    stage.shutdown();
+    assert_eq!((told(&stage, false), told(&stage, true)), (1, 1));
+}
+
+#[test]
+fn an_orphan_that_ends_is_one_less_to_wait_for() {
+    // Two pools are forgotten while their spawns, which were given up, may still make engines.
+    let mut stage = Stage::new(|_| {});
+    let mut other = spec("b");
+    other.engine.port = None;
+    stage.register(other);
+    let mut spawns = Vec::new();
+    for pool in [PoolUid(1), PoolUid(2)] {
+        stage.pool = pool;
+        stage.preload();
+        stage.settle_until(PhaseName::Starting);
+        let engine = stage.engine();
+        spawns.push((stage.withhold(Ask::Spawn), engine));
+        stage.tick_until(Due::SpawnAnswer);
+        let before = stage.host.view().version();
+        stage.accepted(Verb::Deregister);
+        assert!(stage.host.view().pool(pool).is_none());
+        assert!(stage.host.view().version() > before, "readers see that it is gone");
+    }
+    stage.shutdown();
+    let [(_, first), (second, _)] = spawns[..] else { panic!("two spawns") };
+    stage.feed(Input::Exited { engine: first, status: ExitStatus::Code(1) });
+    assert_eq!(stage.exits, 0, "the other may still come");
+    stage.complete(second, Completion::Spawned(Err(SpawnError::NoResources)));
+    assert_eq!(stage.exits, 1);
+}

@@ -91,3 +91,13 @@ fn a_start_that_ran_out_while_the_driver_was_stalled_gets_one_more_probe() {
     stage.answer_one(Ask::Probe);
     assert_eq!(stage.phase(), PhaseName::Ready);
 }
+
+#[test]
+fn that_one_probe_has_its_time_out_and_a_second_for_its_answer() {
+    let mut stage = Stage::starting();
+    stage.now = stage.now + SECOND * 3600;
+    stage.feed(Input::Stalled);
+    let stalled = stage.now;
+    stage.tick_until(Due::StartTimeout);
+    assert_eq!(stage.now, stalled + SECOND * 3);
+}
