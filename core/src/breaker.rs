@@ -479,7 +479,7 @@ mod tests {
         };
         let (half_open, at) = half_open();
         let opened_twice_as_long = {
-            let mut circuits = half_open.clone();
+            let mut circuits = half_open;
             circuits.failed(at, EXIT, true, &policy());
             circuits
         };

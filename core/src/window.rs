@@ -319,4 +319,17 @@ mod tests {
         let rages = RestartWindow::recall(VecDeque::new(), 0, true);
         assert_ne!(print(&rages, 22, &neither), print(&none, 22, &neither));
     }
+
+    #[test]
+    fn an_out_of_memory_storm_is_counted_once_and_is_known_again() {
+        let policy = RestartPolicy::default();
+        let mut window = OomWindow::default();
+        let began = [0, 1, 2, 3, 4, 5].map(|n| window.record(at(n), &policy));
+        assert_eq!(began, [None, None, None, None, Some(5), None]);
+        assert_eq!((window.storms(), window.rages(), window.ends().count()), (1, true, 6));
+        let known = OomWindow::recall(window.ends().collect(), window.storms(), window.rages());
+        assert_eq!(known, window);
+        window.record(at(600), &policy);
+        assert_eq!((window.storms(), window.rages(), window.ends().count()), (1, false, 1));
+    }
 }

@@ -221,10 +221,8 @@ pub fn fold(segment: &[u8]) -> Result<Folded, ReadError> {
     let mut base = Baseline::default();
     let mut facts = None;
     let cut_short = loop {
-        let none_yet = frames.error(Fault::NoFacts);
         let step = match frames.next() {
             Ok(Some(frame)) => fold_one(&frame, &mut base, &mut facts),
-            Ok(None) if facts.is_none() => Err(none_yet),
             Ok(None) => break None,
             Err(error) => Err(error),
         };

@@ -2,6 +2,7 @@
 
 use std::time::Duration;
 
+use pool_manager_core::journal::input_name;
 use pool_manager_core::{
     Adopted, CommandId, Completion, Correlation, EffectId, EngineRef, EvidenceReport, ExitStatus, FileError,
     Holder, Incarnation, Input, LeaseId, LogClass, LogEvidence, ModelStamp, OnDrainTimeout, PoolUid,
@@ -256,4 +257,42 @@ fn the_list_has_every_variant() {
     all(&every_input(), variant, 16);
     all(&verbs(), variant_of_verb, 9);
     all(&completions(), variant_of_completion, 7);
+}
+
+#[test]
+fn every_input_has_the_name_that_people_read_in_a_divergence() {
+    let names: std::collections::BTreeSet<&str> = every_input().iter().map(input_name).collect();
+    let expected = [
+        "allow_restart",
+        "deregister",
+        "drain",
+        "evidence",
+        "exited",
+        "file_done",
+        "gap",
+        "gpu_fault",
+        "lease_ask",
+        "lease_end",
+        "lease_renew",
+        "lease_withdraw",
+        "log_line",
+        "preflighted",
+        "preload",
+        "probed",
+        "register",
+        "released",
+        "reload",
+        "reset_breaker",
+        "restart",
+        "resume",
+        "shutdown",
+        "spawned",
+        "stage_progress",
+        "staged",
+        "stalled",
+        "stop",
+        "timer",
+        "undrain",
+    ];
+    assert_eq!(names.into_iter().collect::<Vec<_>>(), expected);
 }

@@ -1,7 +1,7 @@
 //! Replay makes the same host again, and names the first input that did not do the same.
 
 use pool_manager_core::journal::{
-    Divergence, EffectHash, Fault, Header, Replay, Writer, control_only, fold, replay,
+    Divergence, EffectHash, Entry, Fault, Header, Reader, Record, Replay, Writer, control_only, fold, replay,
 };
 use pool_manager_core::{CommandId, Correlation, Host, HostConfig, Input, PoolUid, Time, Verb};
 
@@ -148,7 +148,11 @@ fn replay_goes_step_by_step_and_shows_what_was_asked_of_the_world() {
     let segment = driver.writer.take();
     let mut replay = Replay::begin(&segment).unwrap();
     let (mut effects, mut events, mut hash) = (0, 0, EffectHash::BEGIN);
+    let mut entries = Reader::new(&segment).unwrap().map(Result::unwrap);
     while let Some(step) = replay.step().unwrap() {
+        let is_input = |entry: &Entry| matches!(entry.record, Record::Input(_));
+        let entry = entries.by_ref().find(is_input).unwrap();
+        assert_eq!((step.place.record, step.place.offset), (entry.number, entry.offset));
         assert_eq!(replay.last(), Some(step.place));
         assert_eq!(step.divergence, None);
         effects += step.effects.len();
@@ -217,9 +221,10 @@ fn folding_takes_ended_leases_out() {
     let incarnation =
         pool_manager_core::Incarnation { epoch: active.incarnation.epoch, n: active.incarnation.n };
     let engine = pool_manager_core::EngineRef { pool: PoolUid(known.uid), incarnation };
-    for sequence in [active.sequence, active.sequence, 555] {
+    for (sequence, left) in [(555, 1), (active.sequence, 0), (active.sequence, 0)] {
         let lease = pool_manager_core::LeaseId { engine, sequence };
         writer.input(Time::ZERO, &Input::LeaseEnd { command: CommandId(1), lease }, EffectHash::BEGIN);
+        assert_eq!(fold(&writer.clone().take()).unwrap().facts.pools[0].leases.active.len(), left);
     }
     let leases = fold(&writer.take()).unwrap().facts.pools[0].leases.clone();
     assert_eq!((leases.active.len(), leases.completed), (0, known.leases.completed + 1));

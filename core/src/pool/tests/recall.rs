@@ -200,7 +200,7 @@ fn nothing_is_named_twice() {
 }
 
 #[test]
-fn of_two_pools_with_one_port_the_later_is_left_out() {
+fn of_two_pools_with_one_port_or_name_the_later_is_left_out() {
     let mut stage = Stage::ready_with(|spec| spec.engine.port = Some(8001));
     let mut other = spec("b");
     other.engine.port = Some(8002);
@@ -215,6 +215,8 @@ fn of_two_pools_with_one_port_the_later_is_left_out() {
     assert_eq!(recalled(&facts), [1, 2, 3, 4]);
     facts.pools.get_mut(1).expect("pool b").spec.port = Some(8001);
     assert_eq!(recalled(&facts), [1, 3, 4]);
+    facts.pools.get_mut(3).expect("pool d").name = String::from("c");
+    assert_eq!(recalled(&facts), [1, 3], "nor of two with one name");
 }
 
 impl PoolSpec {

@@ -264,3 +264,14 @@ fn numbers_of_leases_that_a_lost_journal_may_have_missed_are_not_given_out_again
     assert!(known.sequence > unknown.sequence + 1000, "{known} after {unknown}");
     assert_eq!(stage.end_lease(unknown), Answer::LeaseEndedBefore { how: None });
 }
+
+#[test]
+fn readers_see_another_epoch_and_a_higher_version() {
+    let mut stage = Stage::ready();
+    let (epoch, version) = (stage.host.view().epoch(), stage.host.view().version());
+    restart(&mut stage, Found::Alive);
+    assert_eq!((epoch, stage.host.view().epoch()), (HostConfig::default().epoch, 2));
+    assert!(stage.host.view().version() > version);
+    let told = |kind: &EventKind| *kind == EventKind::Resumed { adopted: 1, ended: 0 };
+    assert_eq!(stage.heard(told), 1);
+}

@@ -73,3 +73,39 @@ fn stale_news_are_told_and_change_nothing() {
     assert_eq!(stage.heard(|kind| *kind == EventKind::StaleInput), 3);
     assert!(stage.host == before);
 }
+
+#[test]
+fn a_fingerprint_is_of_the_state_and_of_the_time_left() {
+    let print = |stage: &Stage| stage.host.fingerprint(stage.now);
+    let mut stage = busy();
+    let (before, empty) = (print(&stage), Host::new(HostConfig::default(), 7, Time::ZERO));
+    assert_ne!(before, empty.fingerprint(Time::ZERO));
+    assert_eq!(before, stage.clone_host().fingerprint(stage.now));
+    stage.now = stage.now + SECOND / 10;
+    assert_ne!(print(&stage), before, "less time is left");
+    // A host that comes to the same an hour later, and with other numbers, is in the same state.
+    let fresh = Stage::ready();
+    let mut old = Stage::ready();
+    old.lease();
+    old.drain();
+    old.pass(SECOND * 60);
+    old.exits(ExitStatus::Signal(15));
+    old.settle();
+    old.pass(SECOND * 3600);
+    old.preload();
+    old.settle_until(PhaseName::Starting);
+    old.pass(SECOND);
+    old.settle();
+    assert_eq!(print(&old), print(&fresh));
+}
+
+#[test]
+fn only_what_is_not_answered_is_awaited() {
+    let mut stage = Stage::ready();
+    stage.tick_until(Due::ProbeSend);
+    let probe = stage.open.first().expect("a probe is out").0;
+    assert!(stage.host.view().awaits(probe));
+    stage.probed(ProbeAnswer::Healthy);
+    assert!(!stage.host.view().awaits(probe));
+    assert!(!stage.host.view().awaits(EffectId { pool: PoolUid(9), ..probe }));
+}
