@@ -8,6 +8,7 @@ mod crash;
 mod cycles;
 mod drain;
 mod due;
+mod fingerprint;
 mod gates;
 mod lease;
 mod operation;

@@ -189,6 +189,52 @@ fn an_operation_that_ran_was_interrupted_and_can_be_asked_for() {
 }
 
 #[test]
+fn a_load_goes_on_under_its_time_out() {
+    let mut stage = Stage::starting();
+    let spawned = stage.now;
+    restart(&mut stage, true);
+    stage.tick_until(Due::StartTimeout);
+    assert_eq!(stage.now, spawned + SECOND * 120);
+}
+
+#[test]
+fn an_engine_that_was_being_stopped_for_its_health_is_stopped() {
+    let mut stage = Stage::ready();
+    for _ in 0..3 {
+        stage.tick_until(Due::ProbeSend);
+        stage.probed(ProbeAnswer::Refused);
+    }
+    assert_eq!((stage.phase(), stage.view().wanted), (PhaseName::Stopping, Wanted::Up));
+    restart(&mut stage, true);
+    assert_eq!((stage.phase(), stage.signals()), (PhaseName::Stopping, [Signal::Graceful].into()));
+    stage.crash(ExitStatus::Signal(15));
+    assert_eq!(stage.crashes_heard(), [CrashClass::Unhealthy]);
+}
+
+#[test]
+fn a_backoff_is_waited_out_and_a_hold_goes_on() {
+    let mut stage = Stage::ready_with(|spec| spec.policy.restart.backoff_initial = SECOND * 30);
+    assert_eq!(stage.host.facts().pools.first().map(|pool| pool.load_time_nanos), Some(Some(1_000_000_000)));
+    stage.crash(ExitStatus::Code(1));
+    let until = stage.view().gates.and_then(|gates| gates.backoff_until);
+    restart(&mut stage, false);
+    assert_eq!(stage.phase(), PhaseName::Waiting);
+    assert_eq!(stage.view().gates.and_then(|gates| gates.backoff_until), until);
+    assert_eq!(stage.view().next.map(|(at, _)| at), until);
+
+    let mut stage = Stage::new(|_| {});
+    stage.preload();
+    stage.settle_until(PhaseName::Starting);
+    stage.spawn_fails(SpawnError::NotFound);
+    assert_eq!(stage.view().held, Some(crate::HoldReason::Config));
+    restart(&mut stage, false);
+    assert_eq!((stage.view().held, stage.spawns()), (Some(crate::HoldReason::Config), 0));
+    stage.drain();
+    restart(&mut stage, false);
+    assert_eq!((stage.phase(), stage.asks()), (PhaseName::Stopped, Vec::new()));
+}
+
+#[test]
 fn nothing_is_named_twice() {
     let mut stage = Stage::ready();
     let drain = stage.drain();

@@ -97,3 +97,15 @@ fn a_reload_whose_preflight_or_staging_is_never_answered_fails_and_touches_nothi
         assert_eq!(cancelled, due == Due::StageNextAnswer);
     }
 }
+
+#[test]
+fn an_old_engine_that_was_stopped_for_the_reload_did_not_fail() {
+    let mut stage = Stage::ready();
+    let operation = reload(&mut stage, to_spec(2));
+    until_stopping(&mut stage);
+    stage.exits(ExitStatus::Code(0));
+    stage.settle_until(PhaseName::Waiting);
+    stage.answer(Ask::Release, Completion::Released(ReleaseAnswer::NoDevice));
+    let Some(Outcome::Failed { also, .. }) = stage.outcome(operation) else { panic!("it failed") };
+    assert_eq!(also, None, "nothing else went wrong");
+}

@@ -275,3 +275,58 @@ fn readers_see_another_epoch_and_a_higher_version() {
     let told = |kind: &EventKind| *kind == EventKind::Resumed { adopted: 1, ended: 0 };
     assert_eq!(stage.heard(told), 1);
 }
+
+#[test]
+fn a_pool_that_is_down_stays_down() {
+    let mut stage = Stage::new(|_| {});
+    restart(&mut stage, Found::Nothing);
+    assert_eq!((stage.phase(), stage.asks()), (PhaseName::Stopped, Vec::new()));
+}
+
+#[test]
+fn a_lease_that_ran_out_meanwhile_can_be_renewed_for_ten_seconds() {
+    let mut stage = Stage::ready_with(|spec| spec.policy.lease.ttl = SECOND);
+    let lease = stage.lease();
+    restart(&mut stage, Found::Alive);
+    let expires = stage.host.view().leases(stage.pool).map(|lease| lease.expires).next();
+    assert_eq!(expires, Some(Some(stage.now + SECOND * 10)));
+    assert!(matches!(stage.renew(lease, None), Answer::Renewed { .. }));
+}
+
+#[test]
+fn a_load_that_ran_out_meanwhile_gets_one_more_probe() {
+    let mut stage = Stage::starting();
+    stage.pass(SECOND * 119);
+    restart(&mut stage, Found::Alive);
+    let resumed = stage.now;
+    stage.withhold(Ask::Probe);
+    stage.tick_until(Due::StartTimeout);
+    // The probe's own time-out of 2 s, and 1 s for its answer to arrive.
+    assert_eq!(stage.now, resumed + SECOND * 3);
+}
+
+#[test]
+fn observers_hear_of_a_spawn_that_nobody_had_heard_of() {
+    let spawned = |stage: &Stage| stage.heard(|kind| matches!(kind, EventKind::EngineSpawned { pid: 4242 }));
+    let mut stage = Stage::starting();
+    restart(&mut stage, Found::Alive);
+    assert_eq!(spawned(&stage), 0, "it was told before");
+    let mut stage = Stage::new(|_| {});
+    stage.preload();
+    stage.settle_until(PhaseName::Starting);
+    restart(&mut stage, Found::Alive);
+    assert_eq!(spawned(&stage), 1);
+}
+
+#[test]
+fn a_kill_is_repeated_and_has_its_whole_time_again() {
+    let mut stage = Stage::ready();
+    stage.accepted(Verb::Stop);
+    stage.tick_until(Due::KillGrace);
+    stage.pass(SECOND * 9);
+    restart(&mut stage, Found::Alive);
+    assert_eq!(stage.signals(), [Signal::KillTree]);
+    let resumed = stage.now;
+    stage.tick_until(Due::StuckWait);
+    assert_eq!(stage.now, resumed + SECOND * 10);
+}

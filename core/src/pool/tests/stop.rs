@@ -187,6 +187,8 @@ fn a_stop_before_the_spawn_is_acknowledged_is_remembered() {
     assert_eq!(stage.signals(), [], "there is nothing to signal yet");
     stage.answer_one(Ask::Spawn);
     assert_eq!(stage.signals(), [Signal::Graceful]);
+    let Completion::Spawned(Ok(Spawned { pid })) = good_answer(Ask::Spawn) else { panic!("a process") };
+    assert_eq!(stage.view().engine.and_then(|engine| engine.pid), Some(pid));
     assert!(!stage.is_open(Ask::Write(FileKind::Pid)), "no PID file for an engine that goes");
     stage.exits(ExitStatus::Signal(15));
     stage.settle();
