@@ -67,3 +67,18 @@ impl LeaseFacts {
         known.saturating_add(self.queued).saturating_add(self.asked_since)
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn whatever_may_have_been_given_out_is_below_the_high_water() {
+        let book = |issued, granted, queued, asked_since| {
+            let facts = LeaseFacts { issued, granted, queued, asked_since, ..LeaseFacts::default() };
+            facts.sequence_high_water()
+        };
+        assert_eq!([book(5, 3, 0, 0), book(3, 5, 0, 0), book(5, 3, 2, 10)], [5, 5, 17]);
+        assert_eq!(book(u64::MAX, 3, 2, 10), u64::MAX);
+    }
+}

@@ -234,3 +234,19 @@ fn a_doomed_engine_keeps_the_count_of_leases() {
     assert_eq!((totals.completed, totals.lost, totals.cut), (1, 2, 0));
     assert_eq!(stage.end_lease(leases[1]), Answer::LeaseEndedBefore { how: Some(crate::LeaseEnding::Lost) });
 }
+
+#[test]
+fn a_draining_engine_is_doomed_once_and_its_drain_is_cut_short() {
+    let mut stage = Stage::ready_with(|spec| spec.policy.liveness.log_is_trusted = true);
+    stage.lease();
+    stage.drain();
+    let until = stage.view().drain_deadline;
+    logs(&mut stage, LogClass::CudaError);
+    let cut_short = Some(stage.now + SECOND * 10);
+    assert_eq!((stage.view().drain_deadline, stage.view().doomed), (cut_short, true));
+    assert!(cut_short < until);
+    stage.now = stage.now + SECOND;
+    logs(&mut stage, LogClass::CudaError);
+    assert_eq!(stage.view().drain_deadline, cut_short);
+    assert_eq!(stage.heard(|kind| matches!(kind, EventKind::EngineDoomed { .. })), 1);
+}
