@@ -161,3 +161,21 @@ pub enum FileKind {
     /// The engine's pid; from before the first probe until the engine is gone.
     Pid,
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::id::Incarnation;
+
+    #[test]
+    fn what_is_done_for_a_pool_is_the_pools() {
+        let pool = PoolUid(3);
+        let id = EffectId { pool, sequence: 1 };
+        let engine = EngineRef { pool, incarnation: Incarnation { epoch: 1, n: 1 } };
+        let signal = Effect::Signal { engine, signal: Signal::Graceful };
+        assert_eq!(
+            [Effect::CancelStage { id }.pool(), signal.pool(), Effect::Exit.pool()],
+            [Some(pool), Some(pool), None]
+        );
+    }
+}

@@ -283,6 +283,8 @@ mod tests {
             for (place, one) in different.iter().enumerate() {
                 assert!(different.iter().skip(place + 1).all(|other| one != other), "{different:?}");
             }
+            let places = of(0, |to| [0_u64, 1, 0].iter().for_each(|place| to.add(place)));
+            assert_eq!(ids(&[3, 5, 3]), places);
             // After a restart the first is the first again, and is written as the first place.
             let mut again = Fingerprint::new(Time::ZERO);
             write(&mut again, run(1));

@@ -324,6 +324,7 @@ mod tests {
     fn an_out_of_memory_storm_is_counted_once_and_is_known_again() {
         let policy = RestartPolicy::default();
         let mut window = OomWindow::default();
+        assert_eq!((window.storms(), window.rages()), (0, false));
         let began = [0, 1, 2, 3, 4, 5].map(|n| window.record(at(n), &policy));
         assert_eq!(began, [None, None, None, None, Some(5), None]);
         assert_eq!((window.storms(), window.rages(), window.ends().count()), (1, true, 6));

@@ -168,7 +168,10 @@ fn replay_goes_step_by_step_and_shows_what_was_asked_of_the_world() {
 fn what_cannot_be_replayed_says_why() {
     let why = |writer: &mut Writer| replay(&writer.take(), |_| {}).unwrap_err().fault;
     let header = Header::new(7, 1);
-    assert_eq!(why(&mut Writer::begin(&header)), Fault::NoState);
+    let empty = Writer::begin(&header).take();
+    let error = replay(&empty, |_| {}).unwrap_err();
+    let end = empty.len() as u64;
+    assert_eq!((error.fault, error.offset, error.record), (Fault::NoState, end, 1), "after the header");
 
     let mut writer = Writer::begin(&header);
     writer.input(Time::ZERO, &Input::Stalled, EffectHash::BEGIN);

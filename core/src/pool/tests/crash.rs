@@ -304,3 +304,14 @@ fn an_engine_that_ended_does_not_become_stable() {
     stage.pass(SECOND * 3600);
     assert_eq!(stage.view().failures, 1);
 }
+
+#[test]
+fn a_preload_asked_while_a_crash_is_explained_waits_for_the_backoff() {
+    let mut stage = Stage::ready();
+    stage.exits(ExitStatus::Code(1));
+    assert_eq!(stage.phase(), PhaseName::Ended);
+    stage.preload();
+    stage.settle();
+    assert_eq!((stage.phase(), stage.spawns()), (PhaseName::Waiting, 0));
+    assert!(stage.view().gates.and_then(|gates| gates.backoff_until).is_some());
+}

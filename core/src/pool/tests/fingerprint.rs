@@ -2,9 +2,12 @@
 
 use super::*;
 use crate::drain::Drain;
+use crate::errand::Errand;
 use crate::fingerprint::Fingerprint;
 use crate::gate::Gates;
+use crate::journal::{ActiveLeaseFacts, LeaseFacts};
 use crate::ladder::Ladder;
+use crate::lease::LeaseBook;
 use crate::limiter::Limiter;
 use crate::liveness::Liveness;
 use crate::operation::{Operation, OperationKind};
@@ -63,6 +66,12 @@ fn engines() -> Vec<Engine> {
         Engine { signs, ..engine() },
     ]
     .into()
+}
+
+fn leases(sequences: &[u64]) -> LeaseBook {
+    let incarnation = engine().incarnation.into();
+    let active = |sequence: &u64| ActiveLeaseFacts { sequence: *sequence, incarnation, ..Default::default() };
+    LeaseBook::recall(&LeaseFacts { active: sequences.iter().map(active).collect(), ..LeaseFacts::default() })
 }
 
 fn serving() -> Serving {
@@ -220,6 +229,14 @@ fn of_specs_and_of_what_supervision_remembers() {
         with(|pool| {
             pool.abandoned_spawns.insert(1, engine().incarnation);
         }),
+        with(|pool| {
+            pool.errands.open(Errand::Probe);
+        }),
+        with(|pool| {
+            pool.errands.open(Errand::Release);
+        }),
+        with(|pool| pool.leases = leases(&[1])),
+        with(|pool| pool.leases = leases(&[1, 2])),
         with(|pool| pool.supervision.failures = 1),
         with(|pool| pool.supervision.allowed = true),
         with(|pool| pool.supervision.backoff_until = Some(NOW + SECOND)),
