@@ -343,6 +343,7 @@ impl State {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::fingerprint::all_differ;
 
     const EXIT: CrashClass = CrashClass::Exit(1);
     const CUDA: CrashClass = CrashClass::Cuda(None);
@@ -493,8 +494,6 @@ mod tests {
             print(&half_open, at),
             print(&opened_twice_as_long, at + OPEN),
         ];
-        for (place, one) in all.iter().enumerate() {
-            assert!(all.iter().skip(place + 1).all(|other| one != other), "{all:?}");
-        }
+        all_differ(&all);
     }
 }

@@ -200,6 +200,15 @@ impl Hasher for Mix {
     }
 }
 
+/// Fails where two of these are equal, and says which.
+#[cfg(test)]
+pub(crate) fn all_differ(prints: &[u64]) {
+    for (place, one) in prints.iter().enumerate() {
+        let twin = prints.iter().skip(place + 1).position(|other| one == other);
+        assert_eq!(twin, None, "after the one at {place}");
+    }
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -280,9 +289,7 @@ mod tests {
             assert_eq!(ids(&[3, 5, 3]), ids(&[9, 2, 9]));
             let different =
                 [ids(&[]), ids(&[3]), ids(&[3, 3]), ids(&[3, 5]), ids(&[3, 5, 3]), ids(&[3, 5, 5])];
-            for (place, one) in different.iter().enumerate() {
-                assert!(different.iter().skip(place + 1).all(|other| one != other), "{different:?}");
-            }
+            all_differ(&different);
             let places = of(0, |to| [0_u64, 1, 0].iter().for_each(|place| to.add(place)));
             assert_eq!(ids(&[3, 5, 3]), places);
             // After a restart the first is the first again, and is written as the first place.
@@ -298,9 +305,7 @@ mod tests {
     fn values_of_every_type_are_told_apart() {
         fn differ<T: Hash>(values: &[T]) {
             let all: Vec<u64> = values.iter().map(|value| of(0, |to| to.add(value))).collect();
-            for (place, one) in all.iter().enumerate() {
-                assert!(all.iter().skip(place + 1).all(|other| one != other), "{all:?}");
-            }
+            all_differ(&all);
             let nothing = of(0, |_| {});
             assert!(all.iter().all(|one| *one != nothing));
         }
@@ -329,9 +334,7 @@ mod tests {
     fn what_was_written_before_stays_in_it() {
         let words = |words: &[u64]| of(0, |to| words.iter().for_each(|word| to.add(word)));
         let all = [words(&[]), words(&[0]), words(&[0, 0]), words(&[0, 1]), words(&[1, 0]), words(&[1])];
-        for (place, one) in all.iter().enumerate() {
-            assert!(all.iter().skip(place + 1).all(|other| one != other));
-        }
+        all_differ(&all);
         let mut again = Fingerprint::new(Time::ZERO);
         again.add(&7_u64);
         again.restart(Time::ZERO);

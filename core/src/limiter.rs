@@ -205,6 +205,7 @@ impl Limiter {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::fingerprint::all_differ;
 
     const NOW: Time = Time::from_nanos(1);
     const LATER: Admission = Admission::Wait { until: Time::from_nanos(60_000_000_001) };
@@ -365,9 +366,7 @@ mod tests {
         let mut restarted = limiter();
         restarted.recall([NOW].into_iter());
         let all = [&empty, &loads, &more, &waits, &waits_last, &restarted].map(print);
-        for (place, one) in all.iter().enumerate() {
-            assert!(all.iter().skip(place + 1).all(|other| one != other), "{all:?}");
-        }
+        all_differ(&all);
         let policy = LimiterPolicy { restarts_least: 0, ..LimiterPolicy::default() };
         let (unlimited, mut counted) = (Limiter::new(policy.clone()), Limiter::new(policy));
         counted.recall([NOW].into_iter());

@@ -84,6 +84,7 @@ impl Liveness {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::fingerprint::all_differ;
 
     const SECOND: Duration = Duration::from_secs(1);
 
@@ -151,9 +152,7 @@ mod tests {
         let (missed, _) = timed_out(start, 1, 7);
         let (later, moved) = (start.shift(SECOND), print(start, 8, &policy));
         let all = [print(start, 7, &policy), print(missed, 7, &policy), print(later, 7, &policy), moved];
-        for (place, one) in all.iter().enumerate() {
-            assert!(all.iter().skip(place + 1).all(|other| one != other), "{all:?}");
-        }
+        all_differ(&all);
         let stern = LivenessPolicy { progress_grace: Duration::ZERO, ..policy };
         assert_eq!(print(start, 7, &stern), print(later, 8, &stern), "nobody is patient");
     }

@@ -86,6 +86,7 @@ impl Signs {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::fingerprint::all_differ;
     use crate::verdict::LogClass;
 
     const SPAN: Duration = Duration::from_nanos(10);
@@ -134,9 +135,7 @@ mod tests {
         let (none, first) = (Signs::default(), Signs::default().cuda_error(line(5), at(1)));
         let all = [none, first, none.cuda_error(line(5), at(2)), none.xid(79, at(1)), first.xid(79, at(1))];
         let all = all.map(print);
-        for (place, one) in all.iter().enumerate() {
-            assert!(all.iter().skip(place + 1).all(|other| one != other), "{all:?}");
-        }
+        all_differ(&all);
         assert_eq!(print(first), print(none.cuda_error(line(9), at(1))), "which line it was is for people");
     }
 }

@@ -88,34 +88,12 @@ impl Occurrence {
 
     /// The file it is an action on: there is one at a time, also where the driver hears of several at once.
     pub(super) fn file_queue(&self) -> Option<(PoolUid, FileKind)> {
-        match self {
-            Self::RemovalLands { engine, file, .. } => Some((engine.pool, *file)),
-            Self::WriteLands { file, stored, .. } => Some((stored.by.pool, *file)),
-            Self::Answers { .. }
-            | Self::Arrives(_)
-            | Self::ClientAsks(_)
-            | Self::ClientEnds(_)
-            | Self::ClientRenews(_)
-            | Self::Completes { .. }
-            | Self::EngineDies { .. }
-            | Self::EvidenceLands { .. }
-            | Self::ExitSeen { .. }
-            | Self::Late(_)
-            | Self::LineRead { .. }
-            | Self::Logs { .. }
-            | Self::OperatorActs
-            | Self::OperatorSends { .. }
-            | Self::PidIsFree { .. }
-            | Self::ProbeLands { .. }
-            | Self::ProcessEnds { .. }
-            | Self::ReleaseLands { .. }
-            | Self::SpawnLands { .. }
-            | Self::StageLands { .. }
-            | Self::StageMoves { .. }
-            | Self::SupervisorStarts(_)
-            | Self::Thaws { .. }
-            | Self::WorkerEnds { .. }
-            | Self::WorkersBegin { .. } => None,
+        if let Self::RemovalLands { engine, file, .. } = self {
+            Some((engine.pool, *file))
+        } else if let Self::WriteLands { file, stored, .. } = self {
+            Some((stored.by.pool, *file))
+        } else {
+            None
         }
     }
 

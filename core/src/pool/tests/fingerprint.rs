@@ -3,7 +3,7 @@
 use super::*;
 use crate::drain::Drain;
 use crate::errand::Errand;
-use crate::fingerprint::Fingerprint;
+use crate::fingerprint::{Fingerprint, all_differ};
 use crate::gate::Gates;
 use crate::journal::{ActiveLeaseFacts, LeaseFacts};
 use crate::ladder::Ladder;
@@ -38,14 +38,6 @@ fn with(change: impl FnOnce(&mut Pool)) -> u64 {
 
 fn in_phase(phase: Phase) -> u64 {
     with(|pool| pool.phase = phase)
-}
-
-fn all_differ(prints: &[u64]) {
-    for (place, one) in prints.iter().enumerate() {
-        for (other_place, other) in prints.iter().enumerate().skip(place + 1) {
-            assert_ne!(one, other, "{place} and {other_place}");
-        }
-    }
 }
 
 fn engine() -> Engine {

@@ -160,14 +160,20 @@ fn a_version_rises_on_gates_circuits_phase_spec_and_health_and_not_on_leases() {
     rises(&stage, "spec");
 }
 
+/// Another pool, on these GPUs.
+fn register_on(stage: &mut Stage, name: &str, device_mask: Vec<String>) -> PoolUid {
+    let mut other = spec(name);
+    (other.engine.port, other.engine.device_mask) = (None, device_mask);
+    let Answer::Registered { pool } = stage.register(other) else { panic!("it has no port") };
+    pool
+}
+
 #[test]
 fn a_gpu_is_not_used_when_its_engine_turns_out_to_be_stuck_while_the_check_is_under_way() {
     let devices = || alloc::vec![String::from("0")];
     let mut stage = Stage::ready_with(|spec| spec.engine.device_mask = devices());
     let first = stage.pool;
-    let mut other = spec("b");
-    (other.engine.port, other.engine.device_mask) = (None, devices());
-    let Answer::Registered { pool: second } = stage.register(other) else { panic!("it has no port") };
+    let second = register_on(&mut stage, "b", devices());
     stage.pool = second;
     stage.preload();
     stage.answer_one(Ask::Stage);
@@ -193,9 +199,7 @@ fn a_backoff_is_waited_out_although_a_hold_came_between() {
         (spec.policy.restart.backoff_initial, spec.policy.restart.backoff_floor) = (SECOND * 60, SECOND * 60);
     });
     let first = stage.pool;
-    let mut other = spec("b");
-    (other.engine.port, other.engine.device_mask) = (None, devices());
-    let Answer::Registered { pool: second } = stage.register(other) else { panic!("it has no port") };
+    let second = register_on(&mut stage, "b", devices());
     stage.pool = second;
     stage.preload();
     stage.settle();
@@ -235,9 +239,7 @@ fn a_stuck_candidate_holds_its_own_gpus_whatever_took_over_from_its_reload() {
     stage.tick_until(Due::StuckWait);
     assert_eq!(stage.view().held, Some(crate::HoldReason::Stuck));
     for (name, device, held) in [("b", "1", Some(crate::HoldReason::Quarantine)), ("c", "0", None)] {
-        let mut other = spec(name);
-        (other.engine.port, other.engine.device_mask) = (None, devices(device));
-        let Answer::Registered { pool } = stage.register(other) else { panic!("it has no port") };
+        let pool = register_on(&mut stage, name, devices(device));
         let stuck = core::mem::replace(&mut stage.pool, pool);
         stage.preload();
         stage.settle();
