@@ -109,3 +109,37 @@ fn an_old_engine_that_was_stopped_for_the_reload_did_not_fail() {
     let Some(Outcome::Failed { also, .. }) = stage.outcome(operation) else { panic!("it failed") };
     assert_eq!(also, None, "nothing else went wrong");
 }
+
+#[test]
+fn a_drain_that_is_over_while_the_model_is_on_its_way_is_told_once() {
+    let mut stage = Stage::ready();
+    let lease = stage.lease();
+    reload(&mut stage, to_spec(2));
+    stage.answer_one(Ask::Preflight);
+    let staging = stage.withhold(Ask::Stage);
+    let ended = |stage: &Stage| stage.heard(|kind| matches!(kind, EventKind::DrainEnded { .. }));
+    assert_eq!((stage.phase(), ended(&stage)), (PhaseName::Draining, 0));
+    stage.end_lease(lease);
+    assert_eq!((stage.phase(), ended(&stage)), (PhaseName::Draining, 1));
+    stage.complete(staging, good_answer(Ask::Stage));
+    assert_eq!((stage.phase(), ended(&stage)), (PhaseName::Stopping, 1));
+}
+
+#[test]
+fn a_candidate_fails_by_itself_and_not_by_being_stopped() {
+    let failed = |stage: &Stage| stage.heard(|kind| matches!(kind, EventKind::CandidateFailed { .. }));
+    for asked in [true, false] {
+        let mut stage = Stage::ready();
+        reload(&mut stage, to_spec(2));
+        until_stopping(&mut stage);
+        stage.exits(ExitStatus::Code(0));
+        stage.settle_until(PhaseName::Starting);
+        stage.answer_one(Ask::Spawn);
+        if asked {
+            stage.drain();
+        }
+        stage.exits(ExitStatus::Code(1));
+        stage.settle();
+        assert_eq!(failed(&stage), usize::from(!asked));
+    }
+}

@@ -264,3 +264,30 @@ fn name_and_port_are_taken_once() {
     stage.accepted(Verb::Deregister);
     assert_eq!(stage.register(spec("b")), Answer::Registered { pool: PoolUid(2) }, "a uid is never reused");
 }
+
+#[test]
+fn a_preload_that_is_not_tried_again_fails() {
+    let mut stage = Stage::starting_with(|spec| spec.policy.restart.mode = crate::RestartMode::Never);
+    let preload = stage.view().operation.map(|operation| operation.id).expect("it loads");
+    stage.crash(ExitStatus::Code(7));
+    stage.settle();
+    assert_eq!(stage.phase(), PhaseName::Stopped);
+    assert_eq!(stage.failure(preload), Some(CrashClass::Exit(7)));
+}
+
+#[test]
+fn what_is_not_released_is_looked_at_every_30_s() {
+    let mut stage = Stage::new(|_| {});
+    stage.preload();
+    stage.answer_one(Ask::Stage);
+    while stage.view().held.is_none() {
+        stage.answer(Ask::Release, Completion::Released(ReleaseAnswer::Held));
+        stage.tick();
+    }
+    for _ in 0..3 {
+        let asked = stage.now;
+        stage.answer(Ask::Release, Completion::Released(ReleaseAnswer::Held));
+        stage.tick_until(Due::Recheck);
+        assert_eq!(stage.now, asked + SECOND * 30);
+    }
+}

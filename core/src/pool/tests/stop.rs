@@ -1,7 +1,7 @@
 //! Stop: the ladder, stuck engines, and stops that come before the spawn is acknowledged.
 
 use super::*;
-use crate::{DownBy, HoldReason, LeaseEnding, Wanted};
+use crate::{DownBy, DrainOutcome, HoldReason, LeaseEnding, Wanted};
 
 /// A pool whose engine outlived KILL.
 fn stuck(verb: Verb) -> (Stage, OperationId) {
@@ -291,4 +291,17 @@ fn a_lease_that_was_cut_is_remembered_after_its_pool_was_forgotten() {
     assert_eq!(stage.end_lease(lease), Answer::LeaseEndedBefore { how: Some(LeaseEnding::Cut) });
     let command = stage.ask_lease(Priority::Interactive, None);
     assert_eq!(stage.reply(command), Answer::Refused(Refusal::UnknownPool));
+}
+
+#[test]
+fn a_stop_ends_the_drain_that_runs_and_observers_hear_of_it_once() {
+    let mut stage = Stage::ready();
+    let lease = stage.lease();
+    stage.drain();
+    stage.accepted(Verb::Stop);
+    let ended = |kind: &EventKind| matches!(kind, EventKind::DrainEnded { outcome: DrainOutcome::ForceStopped, cut, .. } if *cut == [lease]);
+    assert_eq!(stage.heard(ended), 1);
+    stage.exits(ExitStatus::Signal(15));
+    stage.settle();
+    assert_eq!(stage.heard(|kind| matches!(kind, EventKind::DrainEnded { .. })), 1);
 }
