@@ -115,7 +115,7 @@ struct Supervision {
     circuits: Circuits,
     window: RestartWindow,
     ooms: OomWindow,
-    /// When the backoff of the next automatic start ends, whatever is tried meanwhile.
+    /// When the backoff of the next automatic start ends; kept through holds, until something is spawned.
     backoff_until: Option<Time>,
     /// An operator lets the next automatic start pass.
     allowed: bool,

@@ -119,9 +119,9 @@ impl Pool {
             // The candidate is given up: what was wanted of the pool before it is wanted again.
             self.wanted = wanted_before;
             if let Outcome::Superseded { .. } | Outcome::Stuck = outcome
-                && self.phase.engine().is_some()
+                && self.phase.subject().is_some()
             {
-                // It has yet to end.
+                // It has yet to end, or its end to be explained.
                 self.candidate = Some(Box::new(target));
             }
         }

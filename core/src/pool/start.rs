@@ -29,6 +29,8 @@ impl Pool {
         self.deadlines.disarm(Due::Recheck);
         self.drop_errand(Errand::Release);
         self.drop_stage(cx, Errand::Stage);
+        // What is asked for does not wait for what an earlier end put off.
+        self.supervision.backoff_until = None;
         self.ask_stage(cx);
         self.enter(cx, Phase::Staging(cause));
     }
@@ -281,6 +283,7 @@ impl Pool {
             let class = CrashClass::HostProblem(HostProblem::NotReleased);
             self.blame_host(cx, waiting.cause, class, None);
             self.fail_replacement(cx, class, None);
+            self.keep_allowance(waiting.cause);
             return self.hold(cx, Held::NotReleased);
         }
         self.deadlines.arm(Due::GateOpens, cx.now + RELEASE_POLL);
@@ -324,14 +327,12 @@ impl Pool {
         release: ReleaseGate,
         (class, evidence): (CrashClass, Option<Evidence>),
     ) {
-        let gates = Gates { release, ..waiting.gates };
-        let cause = match waiting.cause {
-            StartCause::Candidate | StartCause::Rollback => StartCause::Automatic,
-            StartCause::Allowed | StartCause::Asked | StartCause::Automatic | StartCause::First => {
-                waiting.cause
-            }
+        let waiting = match waiting.cause {
+            StartCause::Candidate | StartCause::Rollback => self.by_policy(),
+            StartCause::Allowed | StartCause::Asked | StartCause::Automatic | StartCause::First => waiting,
         };
-        self.phase = Phase::Waiting(Waiting { gates, cause });
+        let gates = Gates { release, ..waiting.gates };
+        self.phase = Phase::Waiting(Waiting { gates, ..waiting });
         self.fail_replacement(cx, class, evidence);
         if self.wanted != Wanted::Up {
             // It was down before its reload failed, and is down again.

@@ -182,19 +182,31 @@ impl Pool {
         }
     }
 
-    /// A hold is over: the automatic start that it put off waits for its gates, or passes them where an operator
-    /// allowed it to.
+    /// The next start is one under policy: it waits for its gates, also after a hold that came between.
     pub(super) fn wait_by_policy(&mut self, cx: &mut Cx<'_>) {
+        let Waiting { gates, cause } = self.by_policy();
+        self.wait(cx, gates, cause);
+    }
+
+    /// A start under policy: it waits for its backoff, whatever was tried meanwhile, or passes it where an operator
+    /// allowed it to.
+    pub(super) fn by_policy(&mut self) -> Waiting {
         let is_allowed = core::mem::take(&mut self.supervision.allowed);
         if is_allowed {
-            return self.wait(cx, Gates::default(), StartCause::Allowed);
+            self.supervision.backoff_until = None;
         }
         let gates = Gates { backoff_until: self.supervision.backoff_until, ..Gates::default() };
-        self.wait(cx, gates, StartCause::Automatic);
+        Waiting { gates, cause: if is_allowed { StartCause::Allowed } else { StartCause::Automatic } }
+    }
+
+    /// What an operator allowed did not come about, for the host's sake: it is allowed yet.
+    pub(super) fn keep_allowance(&mut self, cause: StartCause) {
+        self.supervision.allowed |= cause == StartCause::Allowed;
     }
 
     /// Nothing is started on a device that an engine of another pool still holds.
     pub(super) fn quarantined(&mut self, cx: &mut Cx<'_>, cause: StartCause) {
+        self.keep_allowance(cause);
         let class = CrashClass::HostProblem(HostProblem::Quarantined);
         self.blame_host(cx, cause, class, None);
         self.fail_replacement(cx, class, None);
@@ -215,7 +227,7 @@ impl Pool {
     }
 
     /// An operator lets the next automatic start pass backoff, window and circuits: the one that waits, or the
-    /// one after the next end.
+    /// one after the next end, or after the hold.
     pub(super) fn allow_restart(&mut self, cx: &mut Cx<'_>, command: CommandId) {
         if self.wanted != Wanted::Up {
             return cx.reply(command, Answer::Refused(Refusal::NotWanted));
@@ -300,8 +312,8 @@ impl Pool {
         ended_at: Time,
         (delay, base): (Duration, Duration),
     ) {
-        if core::mem::take(&mut self.supervision.allowed) {
-            return self.wait(cx, Gates::default(), StartCause::Allowed);
+        if self.supervision.allowed {
+            return self.wait_by_policy(cx);
         }
         let at = ended_at + delay;
         let failures = self.supervision.failures;

@@ -27,7 +27,7 @@ fn a_pool_waits_for_its_port_while_the_others_serve() {
     assert!(waiting.engine.is_none() && !daemon.state().join("logs/a").exists(), "nothing was spawned");
 
     let said = format!(": pool.a.port: {taken} is in use by pid {own} (");
-    let log = daemon.log();
+    let log = log_with(&daemon, &said);
     let lines: Vec<&str> = log.lines().filter(|line| line.contains(&said)).collect();
     assert_eq!(lines.len(), 1, "{log}");
     assert!(lines[0].contains("host.toml:"), "{}", lines[0]);
@@ -53,7 +53,7 @@ fn an_engine_that_outlived_its_daemon_is_named_and_waited_for() {
         "pool.a.port: {} is in use by pid {left} (stub-engine), engine a/1.1 of an earlier daemon",
         pool.port.unwrap()
     );
-    let log = daemon.log();
+    let log = log_with(&daemon, &said);
     assert_eq!(log.lines().filter(|line| line.contains(&said)).count(), 1, "{log}");
     assert!(log.contains(&format!("end it with: kill {left}")), "{log}");
     assert!(daemon.text("/v1/pools/a/why").contains("ss -ltnp"), "why says how to find it");
@@ -62,4 +62,10 @@ fn an_engine_that_outlived_its_daemon_is_named_and_waited_for() {
     let ready = daemon.until_ready("a", PATIENCE).engine.unwrap();
     assert_eq!(ready.incarnation, "2.1", "a new number, never used before");
     daemon.stop();
+}
+
+/// The log, as soon as it says this: it is written beside everything else.
+fn log_with(daemon: &Daemon, said: &str) -> String {
+    daemon.until("a", PATIENCE, "a line of the log", |_| daemon.log().contains(said));
+    daemon.log()
 }

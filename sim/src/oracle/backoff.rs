@@ -54,11 +54,18 @@ impl Oracle for Backoff {
             self.pools.retain(|uid, _| before.view.pool(*uid).is_some());
             for pool in before.view.pools() {
                 let book = self.pools.entry(pool.uid).or_default();
+                if unheard == Some(pool.uid) {
+                    book.allowed += 1;
+                    book.due = None;
+                }
                 book.begin_again(&pool);
-                book.allowed += u32::from(unheard == Some(pool.uid));
             }
         }
         Ok(())
+    }
+
+    fn history_lost(&mut self) {
+        self.pools.values_mut().for_each(|book| book.due = None);
     }
 
     fn effect(&mut self, effect: &Effect, observed: Observed<'_>) -> Result<(), Violation> {
@@ -141,6 +148,7 @@ impl Oracle for Backoff {
 
 impl Book {
     fn begin_again(&mut self, pool: &PoolView<'_>) {
+        let waits = matches!(pool.phase, PhaseName::Held | PhaseName::Waiting);
         *self = Self {
             at_least: pool.failures,
             at_most: pool.failures,
@@ -148,7 +156,8 @@ impl Book {
                 .engine
                 .and_then(|engine| engine.ready_since)
                 .map(|since| (since, self.slept_by(since))),
-            due: pool.gates.and_then(|gates| gates.backoff_until),
+            // A pool that is held, or whose reload tries a model, does not show what it has yet to wait.
+            due: pool.gates.and_then(|gates| gates.backoff_until).or(self.due.filter(|_| waits)),
             allowed: self.allowed,
             stable: None,
             spec: Some(pool.spec.hash),

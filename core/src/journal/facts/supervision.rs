@@ -36,7 +36,7 @@ pub struct SupervisionFacts {
     pub oom_storms: u64,
     /// Whether one goes on.
     pub oom_storm_rages: bool,
-    /// When the backoff ends.
+    /// When the backoff of the next automatic start ends, or ended; the start may be held for other reasons.
     pub backoff_until_nanos: Option<u64>,
     /// Whether the next automatic start passes backoff, window and circuits.
     pub restart_allowed: bool,

@@ -235,6 +235,38 @@ fn a_backoff_is_waited_out_and_a_hold_goes_on() {
 }
 
 #[test]
+fn a_start_that_was_asked_for_stages_again_whatever_backoff_there_was() {
+    let mut stage = Stage::ready();
+    stage.crash(ExitStatus::Code(1));
+    while stage.view().held.is_none() {
+        stage.tick();
+        if stage.is_open(Ask::Release) {
+            stage.answer(Ask::Release, Completion::Released(ReleaseAnswer::Held));
+        }
+    }
+    stage.preload();
+    assert_eq!(stage.phase(), PhaseName::Staging);
+    restart(&mut stage, false);
+    assert_eq!(stage.asks(), [Ask::Stage]);
+}
+
+#[test]
+fn the_candidate_is_known_until_its_end_is_explained() {
+    let mut stage = Stage::ready();
+    reload::reload(&mut stage, reload::to_spec(2));
+    reload::until_stopping(&mut stage);
+    stage.exits(ExitStatus::Code(0));
+    stage.settle_until(PhaseName::Starting);
+    stage.answer_one(Ask::Spawn);
+    stage.exits(ExitStatus::Code(1));
+    stage.drain();
+    assert_eq!(stage.phase(), PhaseName::Ended);
+    let pool = stage.host.facts().pools.remove(0);
+    assert_eq!(pool.engine.map(|engine| engine.spec_hash), Some(2));
+    assert_eq!(pool.candidate.map(|candidate| candidate.hash), Some(2));
+}
+
+#[test]
 fn nothing_is_named_twice() {
     let mut stage = Stage::ready();
     let drain = stage.drain();

@@ -261,6 +261,52 @@ fn an_allowed_restart_goes_on_waiting_for_what_holds_its_gpu() {
 }
 
 #[test]
+fn an_allowance_that_a_hold_used_up_is_there_after_the_next_hold() {
+    let mut stage = ready(|restart| restart.circuit_failures = 1);
+    stage.crash(ExitStatus::Code(1));
+    stage.command(Verb::AllowRestart);
+    while stage.view().held.is_none() {
+        stage.answer(Ask::Release, Completion::Released(ReleaseAnswer::Held));
+        stage.tick();
+    }
+    assert_eq!(stage.view().held, Some(crate::HoldReason::NotReleased));
+    assert!(stage.view().restart_allowed);
+    stage.settle();
+    assert_eq!((stage.phase(), stage.view().circuits[0].state), (PhaseName::Ready, CircuitState::Open));
+    assert!(!stage.view().restart_allowed);
+}
+
+#[test]
+fn a_backoff_is_waited_out_although_a_reload_met_a_port_that_was_taken() {
+    let stranger = || Completion::Released(ReleaseAnswer::PortStranger { port: 8080, pid: None });
+    for is_allowed in [false, true] {
+        let mut stage = ready(|restart| {
+            (restart.backoff_initial, restart.backoff_floor) = (SECOND * 60, SECOND * 60);
+        });
+        stage.crash(ExitStatus::Code(1));
+        let until = stage.view().gates.and_then(|gates| gates.backoff_until);
+        reload::reload(&mut stage, reload::to_spec(2));
+        stage.answer_one(Ask::Preflight);
+        stage.answer_one(Ask::Stage);
+        if is_allowed {
+            stage.command(Verb::AllowRestart);
+        }
+        stage.answer(Ask::Release, stranger());
+        let waits = stage.view().gates.and_then(|gates| gates.backoff_until);
+        assert_eq!(waits, if is_allowed { None } else { until });
+        stage.tick_until(Due::GateOpens);
+        stage.settle();
+        if !is_allowed {
+            assert_eq!((stage.phase(), stage.spawns()), (PhaseName::Waiting, 0), "the port is free, in vain");
+            stage.tick_until(Due::GateOpens);
+            assert_eq!(Some(stage.now), until);
+            stage.settle();
+        }
+        assert_eq!((stage.phase(), stage.view().restart_allowed), (PhaseName::Ready, false));
+    }
+}
+
+#[test]
 fn an_allowance_that_was_kept_is_the_one_that_is_given_to_a_start_that_waits() {
     let mut stage = ready(|restart| restart.circuit_failures = 1);
     stage.command(Verb::AllowRestart);
