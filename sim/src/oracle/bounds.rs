@@ -1,9 +1,9 @@
 //! S38: what one input leads to is bounded: so many effects a pool, and no more replies than there are callers. And
 //! every queue keeps its bound.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
-use pool_manager_core::{Effect, Event, Input, PoolUid, PoolView};
+use pool_manager_core::{Effect, Event, HoldReason, Input, PoolUid, PoolView};
 
 use super::{Observed, Oracle, Violation, hold};
 
@@ -15,6 +15,8 @@ pub(super) struct Bounds {
     events: usize,
     queued: BTreeMap<PoolUid, usize>,
     active: BTreeMap<PoolUid, usize>,
+    /// Those that wait for the end of a stuck engine on their GPU: they go on all at once.
+    quarantined: BTreeSet<PoolUid>,
 }
 
 /// An end asks for evidence and removes two files; the longest chain is a shutdown of a pool that starts.
@@ -54,6 +56,11 @@ impl Oracle for Bounds {
     fn pool(&mut self, pool: &PoolView<'_>, _observed: Observed<'_>) -> Result<(), Violation> {
         self.queued.insert(pool.uid, pool.leases_queued as usize);
         self.active.insert(pool.uid, pool.leases_active as usize);
+        if pool.held == Some(HoldReason::Quarantine) {
+            self.quarantined.insert(pool.uid);
+        } else if !self.quarantined.is_empty() {
+            self.quarantined.remove(&pool.uid);
+        }
         hold(pool.leases_queued <= pool.policy.lease.queue, "S38: the queue of asks keeps its bound", || {
             format!("pool {}: {} asks wait", pool.name, pool.leases_queued)
         })
@@ -61,10 +68,11 @@ impl Oracle for Bounds {
 }
 
 impl Bounds {
-    /// Those an input may be about: its own pool, and as many as the limiter may let go on; else all.
+    /// Those an input may be about: its own pool, as many as the limiter may let go on, and those whose GPU it sets
+    /// free; else all.
     fn pools(&self, observed: Observed<'_>) -> usize {
         match observed.about {
-            Some(_) => 1 + observed.config.limiter.loads_at_once as usize,
+            Some(_) => 1 + observed.config.limiter.loads_at_once as usize + self.quarantined.len(),
             None => 1 + self.queued.len(),
         }
     }

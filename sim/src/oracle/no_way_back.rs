@@ -13,6 +13,9 @@ use super::{Observed, Oracle, Violation, hold};
 #[derive(Debug, Default)]
 pub(super) struct NoWayBack {
     asked: Option<(CommandId, PoolUid, SpecHash)>,
+    /// What was last asked of each pool in a step in which the supervisor died: it may yet turn out to be accepted, by
+    /// a journal that another one could not read.
+    unheard: BTreeMap<PoolUid, SpecHash>,
     /// What each reload of a pool was to bring about: an old one may go on where the tail of a journal was lost.
     targets: BTreeMap<(PoolUid, OperationId), SpecHash>,
     committed: BTreeMap<PoolUid, SpecHash>,
@@ -22,9 +25,10 @@ pub(super) struct NoWayBack {
 
 impl Oracle for NoWayBack {
     fn input(&mut self, input: &Input, before: Observed<'_>) -> Result<(), Violation> {
-        let unheard = self.asked.take();
+        let asked = self.asked.take();
         if let Input::Resume(_) = input {
-            self.resumed(unheard, before.view);
+            self.unheard.extend(asked.map(|(_, pool, target)| (pool, target)));
+            self.resumed(before.view);
         }
         if let Input::Command { command, pool, verb: Verb::Reload(reload), .. } = input {
             let previous = || before.view.pool(*pool).and_then(|pool| pool.previous).map(|spec| spec.hash);
@@ -79,19 +83,18 @@ impl Oracle for NoWayBack {
 impl NoWayBack {
     /// What was accepted or committed in the step in which the supervisor died was shown to nobody, and what was in the
     /// lost tail of a journal did not happen. That it is as it was written down is for J06.
-    fn resumed(&mut self, unheard: Option<(CommandId, PoolUid, SpecHash)>, before: View<'_>) {
+    fn resumed(&mut self, before: View<'_>) {
         self.committed.retain(|uid, _| before.pool(*uid).is_some());
         for pool in before.pools() {
             self.committed.insert(pool.uid, pool.spec.hash);
             let Some(operation) = pool.operation else { continue };
             self.running.insert(pool.uid, operation.id);
-            if let Some((_, asked, target)) = unheard
-                && asked == pool.uid
-                && operation.kind == OperationKind::Reload
+            if operation.kind == OperationKind::Reload
                 // It is not the one that was refused because this one runs.
-                && self.target(asked, operation.id).is_none()
+                && self.target(pool.uid, operation.id).is_none()
+                && let Some(target) = self.unheard.get(&pool.uid)
             {
-                self.targets.insert((asked, operation.id), target);
+                self.targets.insert((pool.uid, operation.id), *target);
             }
         }
     }
