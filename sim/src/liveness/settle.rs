@@ -14,7 +14,9 @@ use crate::world::World;
 /// # Panics
 /// With L01, L02, L03, L12 or L13, by what does not come about.
 pub(super) fn settle(world: &mut World, watch: &mut Watch) {
-    let within = world.view().pools().map(|pool| bounds::up(&pool, world)).max().unwrap_or_default();
+    let longest = world.view().pools().map(|pool| bounds::up(&pool, world)).max();
+    // What a pool that is forgotten has left behind may still have to die.
+    let within = longest.unwrap_or_default().max(bounds::DIES);
     let settled = world.run_until(within, |world| {
         watch.look(world);
         is_settled(world)
@@ -50,6 +52,8 @@ pub(super) fn stay_stable(world: &mut World, watch: &mut Watch) {
 pub(super) fn is_settled(world: &World) -> bool {
     world.has_exited()
         || !world.is_down()
+            // Whoever ends it starts it again.
+            && !world.view().is_closing()
             && world.view().pools().all(|pool| is_at_rest(&pool) && !is_unseen_end(&pool, world))
             && stray(world).is_none()
 }

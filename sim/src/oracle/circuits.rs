@@ -10,8 +10,9 @@ use super::{Observed, Oracle, Violation, hold};
 
 #[derive(Debug, Default)]
 pub(super) struct Circuits {
-    /// Pools with a restart that an operator allowed and that did not come yet.
-    allowed: BTreeSet<PoolUid>,
+    /// How many restarts of a pool an operator allowed that did not come yet: one, and one more where a start of the
+    /// supervisor asks again for an engine that was never made.
+    allowed: BTreeMap<PoolUid, u8>,
     /// The engines that took such an allowance last: one that was never made is asked for again.
     took: BTreeMap<PoolUid, EngineRef>,
     /// The supervisor that starts now has an older state.
@@ -26,19 +27,20 @@ impl Oracle for Circuits {
     fn input(&mut self, input: &Input, before: Observed<'_>) -> Result<(), Violation> {
         if let Input::Resume(_) = input {
             if std::mem::take(&mut self.forgot) {
-                self.allowed.extend(before.view.pools().map(|pool| pool.uid));
+                self.allowed.extend(before.view.pools().map(|pool| (pool.uid, 1)));
             }
             let unmade = |pool: &PoolView<'_>| {
                 let engine = pool.engine.filter(|engine| engine.pid.is_none())?;
                 Some(EngineRef { pool: pool.uid, incarnation: engine.incarnation })
             };
             let again = before.view.pools().filter_map(|pool| unmade(&pool));
-            self.allowed.extend(
-                again.filter(|engine| self.took.get(&engine.pool) == Some(engine)).map(|engine| engine.pool),
-            );
+            for engine in again.filter(|engine| self.took.get(&engine.pool) == Some(engine)) {
+                *self.allowed.entry(engine.pool).or_default() += 1;
+            }
         }
         if let Input::Command { pool, verb: Verb::AllowRestart, .. } = input {
-            self.allowed.insert(*pool);
+            let allowed = self.allowed.entry(*pool).or_default();
+            *allowed = (*allowed).max(1);
         }
         Ok(())
     }
@@ -54,10 +56,15 @@ impl Oracle for Circuits {
         let Some(pool) = observed.view.pool(engine.pool) else { return Ok(()) };
         let open = self.open.contains(&pool.uid) && is_open(&pool);
         let reloads = self.reloading.contains(&pool.uid);
-        let allowed = self.allowed.contains(&pool.uid);
-        // Where the circuits are closed the start may have been any; the allowance may be kept.
-        if open && !reloads && self.allowed.remove(&pool.uid) {
+        let left = self.allowed.get_mut(&pool.uid).filter(|left| **left > 0);
+        let allowed = left.is_some();
+        if let Some(left) = left
+            && is_open(&pool)
+            && !reloads
+        {
             self.took.insert(pool.uid, *engine);
+            // Where the circuits were closed the start may have been any; the allowance may be kept.
+            *left -= u8::from(open);
         }
         hold(!open || reloads || allowed, "S19: nothing is started while a circuit is open", || {
             format!("{engine} is spawned; circuits {:?}", pool.circuits)

@@ -13,6 +13,10 @@ pub(super) struct DrainClosed {
 }
 
 impl Oracle for DrainClosed {
+    fn history_lost(&mut self) {
+        self.granted.clear();
+    }
+
     fn pool(&mut self, pool: &PoolView<'_>, observed: Observed<'_>) -> Result<(), Violation> {
         if !pool.draining {
             self.granted.remove(&pool.uid);

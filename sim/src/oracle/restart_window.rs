@@ -36,7 +36,11 @@ impl Oracle for RestartsInWindow {
     fn input(&mut self, input: &Input, before: Observed<'_>) -> Result<(), Violation> {
         if let Input::Resume(_) = input {
             self.starts.resumed(before.view);
-            self.pools.values_mut().for_each(|restarts| restarts.blurred = Some(before.now));
+            for restarts in self.pools.values_mut() {
+                restarts.blurred = Some(before.now);
+                // One that began in the step in which the supervisor died was told to nobody.
+                restarts.raged |= std::mem::take(&mut restarts.storm);
+            }
         }
         Ok(())
     }
