@@ -21,8 +21,8 @@
 //!    cut short ([`Folded::cut_short`](super::Folded::cut_short)) may have missed asks: skip a million more;
 //! 5. circuits, failures, restart times and storms are as they were, so that a restart of the supervisor is
 //!    no way around a breaker; what lies in the future stays there;
-//! 6. an operation that ran ends as interrupted with `Resume`, if its kind is a known word; no effect is outstanding; every pool's deadlines follow from its
-//!    phase;
+//! 6. an operation that ran ends as interrupted with `Resume`, if its kind is a known word; no effect is
+//!    outstanding; every pool's deadlines follow from its phase;
 //! 7. PID and handoff file are believed to be absent where they are wanted and present where they are not, so that
 //!    they are written or removed again;
 //! 8. an engine that a reload tried (its `spec_hash` is not the pool's) and one that is doomed are stopped, and the
